@@ -1,0 +1,59 @@
+/**
+ * Changesets as they are stored: a format byte, then MessagePack.
+ *
+ *     format 0   a list of [0, entry] create · [1, entry, original] update · [2, original] delete
+ *
+ * A stored changeset holds every original, so that it can always be reversed.
+ */
+import * as EntryCodec from "@heph/entry/Codec"
+import type { CorruptBytes } from "@heph/entry/Codec"
+import * as Result from "effect/Result"
+import type * as ChangeSet from "./ChangeSet.ts"
+import * as Operation from "./Operation.ts"
+
+const format = 0
+const what = "changeset"
+
+/** The stored form. Every update and delete must have its original; one without is a defect of the caller. */
+export const encode = (changeset: ChangeSet.ChangeSet): Uint8Array => {
+  const packed = EntryCodec.encode(changeset.map(packOperation))
+  const bytes = new Uint8Array(packed.length + 1)
+  bytes[0] = format
+  bytes.set(packed, 1)
+  return bytes
+}
+
+/** The changeset of {@link encode}'s bytes. */
+export const decode = (bytes: Uint8Array): Result.Result<ChangeSet.ChangeSet, CorruptBytes> =>
+  Result.gen(function* () {
+    if (bytes[0] !== format) return yield* corrupt(`unknown format ${bytes[0]}`)
+    const packed = yield* EntryCodec.decode(bytes.subarray(1), what)
+    if (!Array.isArray(packed)) return yield* corrupt("a changeset is a list")
+    const operations: Array<Operation.Operation> = []
+    for (const item of packed as ReadonlyArray<unknown>) operations.push(yield* unpackOperation(item))
+    return operations
+  })
+
+const packOperation = (operation: Operation.Operation): unknown => {
+  if (operation.op === "create") return [0, EntryCodec.pack(operation.entry)]
+  if (operation.original === undefined) {
+    throw new Error(`the ${operation.op} of ${Operation.idOf(operation)} has no original, so it could not be reversed`)
+  }
+  return operation.op === "update"
+    ? [1, EntryCodec.pack(operation.entry), EntryCodec.pack(operation.original)]
+    : [2, EntryCodec.pack(operation.original)]
+}
+
+const unpackOperation = (packed: unknown): Result.Result<Operation.Operation, CorruptBytes> => {
+  if (!Array.isArray(packed)) return corrupt("an operation is a list")
+  const first = EntryCodec.unpack(packed[1], what)
+  if (Result.isFailure(first)) return Result.fail(first.failure)
+  const entry = first.success
+  if (packed[0] === 0) return Result.succeed(Operation.create(entry))
+  if (packed[0] === 2) return Result.succeed(Operation.remove(entry.id, entry))
+  if (packed[0] !== 1) return corrupt(`unknown operation ${String(packed[0])}`)
+  return Result.map(EntryCodec.unpack(packed[2], what), (original) => Operation.update(entry, original))
+}
+
+const corrupt = (reason: string): Result.Result<never, CorruptBytes> =>
+  Result.fail(new EntryCodec.CorruptBytes({ what, reason }))

@@ -1,0 +1,155 @@
+/**
+ * What a backend provides: durable rows and one conditional write. Everything a history means (paths, tags that resolve,
+ * checkpoint policy, what fits on what) is above it in `History`, so that backends cannot differ.
+ *
+ *     versions    id ─▶ parent, timestamp, …, changeset     insert-only; ids 1, 2, 3 … with no gaps
+ *     heads       revision ─▶ version, timestamp            insert-only log; the last row is head
+ *     tags        name ─▶ version
+ *     checkpoints version ─▶ chunks                         a state written out, to be read instead of its history
+ *
+ * A fresh store has head `v0` at revision 0. The conformance suite is `@heph/history/testing/HistoryStoreSuite`.
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type * as Packed from "./Packed.ts"
+import type * as Version from "./Version.ts"
+
+/** A version with its changeset, which is encoded or decoded when somebody asks for it. */
+export interface VersionRecord extends Version.Version {
+  readonly parent: number
+  readonly changeset: Packed.PackedChangeSet
+}
+
+/** The small facts of a store, read in one go. */
+export interface StoreInfo {
+  /** When the store was created, in milliseconds since 1970: the timestamp of `v0`. */
+  readonly created: number
+  /** The version that head is at. */
+  readonly head: number
+  /** How many times head has moved. Conditional writes name the one they saw. */
+  readonly revision: number
+  /** The largest version id there is. */
+  readonly last: number
+  readonly tags: ReadonlyMap<string, number>
+  /** The versions that have a checkpoint, ascending. */
+  readonly checkpoints: ReadonlyArray<number>
+}
+
+/** What `verify` found wrong. `what` names the row or the page, `reason` says what is wrong with it. */
+export interface Damage {
+  readonly what: string
+  readonly reason: string
+}
+
+export interface Capabilities {
+  /** What was acknowledged survives the end of the process. */
+  readonly durable: boolean
+  /** Other processes can write to the same store. */
+  readonly shared: boolean
+  /** Changesets are kept; without them going back is refused. */
+  readonly travel: boolean
+}
+
+/** Somebody else moved head first: nothing was written. `found` is what the store holds now. */
+export class HeadConflict extends Schema.TaggedError<HeadConflict>()("HeadConflict", {
+  expected: Schema.Number,
+  found: Schema.Struct({ head: Schema.Number, revision: Schema.Number })
+}) {
+  override get message(): string {
+    return `head was at revision ${this.expected} and is now v${this.found.head} at revision ${this.found.revision}: somebody else wrote`
+  }
+}
+
+/**
+ * Why a store could not do it.
+ *
+ * - `NotARegistry`: the file or database is something else. Never touched.
+ * - `NewerSchema`: written by a newer version of the package.
+ * - `Corrupt`: damaged; nothing was changed.
+ * - `ReadOnly` · `Full` · `Busy` (retryable) · `Unavailable` (retryable): the file, disk or server says no.
+ * - `NotFound`: a row that was named is not there.
+ * - `Unsupported`: this backend does not keep what was asked for.
+ */
+export const StoreErrorReason = Schema.Literals([
+  "NotARegistry",
+  "NewerSchema",
+  "Corrupt",
+  "ReadOnly",
+  "Full",
+  "Busy",
+  "Unavailable",
+  "NotFound",
+  "Unsupported"
+])
+export type StoreErrorReason = (typeof StoreErrorReason)["Type"]
+
+/** A backend's trouble, classified. `store` names it for a person (a path, a URL without secrets). */
+export class HistoryStoreError extends Schema.TaggedError<HistoryStoreError>()("HistoryStoreError", {
+  reason: StoreErrorReason,
+  store: Schema.String,
+  detail: Schema.String,
+  cause: Schema.optionalKey(Schema.Defect())
+}) {
+  override get message(): string {
+    return `${this.store}: ${this.detail}`
+  }
+  /** Whether the same call may succeed later with nothing changed by hand. */
+  get isRetryable(): boolean {
+    return this.reason === "Busy" || this.reason === "Unavailable"
+  }
+}
+
+/** Which versions to read: these, or a run of consecutive ids in either direction. v0 has no row and is never returned. */
+export type VersionRange =
+  | { readonly ids: ReadonlyArray<number> }
+  /** Ascending, from the first id above `after`. */
+  | { readonly after: number; readonly limit: number }
+  /** Descending, from the first id below `before`. */
+  | { readonly before: number; readonly limit: number }
+
+export class HistoryStore extends Context.Service<
+  HistoryStore,
+  {
+    readonly capabilities: Capabilities
+    /** The facts of now. One round trip. */
+    readonly info: Effect.Effect<StoreInfo, HistoryStoreError>
+    /**
+     * Appends the versions, in order, and moves head to each, in one durable transaction: all or nothing, and on disk
+     * once it succeeds. `revision` is the one the writer saw; another one in the store is a conflict and writes nothing.
+     * Ids must follow `last` without a gap and parents must exist, else `HistoryStoreError` `NotFound`.
+     * Returns the new revision.
+     */
+    readonly append: (
+      versions: ReadonlyArray<VersionRecord>,
+      revision: number
+    ) => Effect.Effect<number, HeadConflict | HistoryStoreError>
+    /** Moves head to a version that exists, under the same condition. Returns the new revision. */
+    readonly moveHead: (
+      version: number,
+      timestamp: number,
+      revision: number
+    ) => Effect.Effect<number, HeadConflict | HistoryStoreError>
+    /**
+     * Names a version, or with `null` forgets the name. An existing name moves. The version must exist.
+     */
+    readonly tag: (name: string, version: number | null) => Effect.Effect<void, HistoryStoreError>
+    /** Those of the range that exist: in the order asked for with `ids` (duplicates and all), else by id. */
+    readonly versions: (range: VersionRange) => Effect.Effect<ReadonlyArray<VersionRecord>, HistoryStoreError>
+    /** Moves of head with a revision above `after`, ascending, at most `limit`. */
+    readonly heads: (
+      after: number,
+      limit: number
+    ) => Effect.Effect<ReadonlyArray<Version.HeadMove>, HistoryStoreError>
+    /**
+     * A state written out in chunks. `save` is atomic and replaces; `load` fails with `NotFound` where there is none.
+     * The version must exist; 0 is one.
+     */
+    readonly checkpoints: {
+      readonly save: (version: number, chunks: Iterable<Uint8Array>) => Effect.Effect<void, HistoryStoreError>
+      readonly load: (version: number) => Effect.Effect<ReadonlyArray<Uint8Array>, HistoryStoreError>
+    }
+    /** Reads everything and lists what is damaged; nothing is repaired. Cost follows the size of the store. */
+    readonly verify: Effect.Effect<ReadonlyArray<Damage>, HistoryStoreError>
+  }
+>()("@heph/history/HistoryStore") {}
