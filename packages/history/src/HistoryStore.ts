@@ -137,10 +137,7 @@ export class HistoryStore extends Context.Service<
     /** Those of the range that exist: in the order asked for with `ids` (duplicates and all), else by id. */
     readonly versions: (range: VersionRange) => Effect.Effect<ReadonlyArray<VersionRecord>, HistoryStoreError>
     /** Moves of head with a revision above `after`, ascending, at most `limit`. */
-    readonly heads: (
-      after: number,
-      limit: number
-    ) => Effect.Effect<ReadonlyArray<Version.HeadMove>, HistoryStoreError>
+    readonly heads: (after: number, limit: number) => Effect.Effect<ReadonlyArray<Version.HeadMove>, HistoryStoreError>
     /**
      * A state written out in chunks. `save` is atomic and replaces; `load` fails with `NotFound` where there is none.
      * The version must exist; 0 is one.

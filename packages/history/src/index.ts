@@ -1,1 +1,5 @@
-export {}
+export * as HistoryNone from "./HistoryNone.ts"
+export * as HistoryStore from "./HistoryStore.ts"
+export * as Packed from "./Packed.ts"
+export * as Precondition from "./Precondition.ts"
+export * as Version from "./Version.ts"

@@ -1,0 +1,113 @@
+/**
+ * A transaction, and the ways it can fail.
+ *
+ *     begin ──▶ operation 1 … n ──▶ append ──▶ visible ──▶ commit
+ *       │            │                │
+ *       └────────────┴────────────────┴──▶ inverse operations, in reverse order ──▶ discard
+ *
+ * The durable append is the commit point: whatever fails before it is undone, and nothing after it undoes anything.
+ */
+import * as Schema from "effect/Schema"
+
+/** What all requests and callbacks of one transaction share. */
+export interface Transaction {
+  /** Counts the transactions of one bus from 1. */
+  readonly id: number
+  /**
+   * Why: `apply` a new version · `travel` to another version · `load` at boot · `follow` a version that another process
+   * committed · `resync` the present state put to the handlers again.
+   */
+  readonly cause: "apply" | "travel" | "load" | "follow" | "resync"
+  /** The version it leads to, once it is committed. */
+  readonly version: number
+  /** How many operations it has, those that skip the bus included. */
+  readonly operations: number
+}
+
+const Op = Schema.Literals(["create", "update", "delete"])
+
+/** A handler would not have an operation: it said so, failed, died or was interrupted. `detail` is its reason. */
+export class HandlerRejected extends Schema.TaggedError<HandlerRejected>()("HandlerRejected", {
+  handler: Schema.String,
+  op: Op,
+  id: Schema.String,
+  how: Schema.Literals(["rejected", "failed", "died", "was interrupted"]),
+  detail: Schema.String,
+  cause: Schema.optionalKey(Schema.Defect())
+}) {
+  override get message(): string {
+    return `the ${this.op} of ${this.id} was refused: handler ${this.handler} ${this.how}: ${this.detail}`
+  }
+}
+
+/** A handler did not answer in time; a late answer counts for nothing. */
+export class HandlerTimedOut extends Schema.TaggedError<HandlerTimedOut>()("HandlerTimedOut", {
+  handler: Schema.String,
+  op: Op,
+  id: Schema.String,
+  millis: Schema.Number
+}) {
+  override get message(): string {
+    return `the ${this.op} of ${this.id} was refused: handler ${this.handler} did not answer within ${this.millis} ms`
+  }
+}
+
+/** The deadline of the whole transaction ran out while `waitingFor` was busy. */
+export class TransactionTimedOut extends Schema.TaggedError<TransactionTimedOut>()("TransactionTimedOut", {
+  millis: Schema.Number,
+  waitingFor: Schema.String
+}) {
+  override get message(): string {
+    return `the transaction took longer than ${this.millis} ms; it was waiting for ${this.waitingFor}`
+  }
+}
+
+/** A whole pass over the deferred operations made no progress. Each has its own reason. */
+export class OperationsDeferred extends Schema.TaggedError<OperationsDeferred>()("OperationsDeferred", {
+  operations: Schema.Array(Schema.Struct({ op: Op, id: Schema.String, handler: Schema.String, reason: Schema.String }))
+}) {
+  override get message(): string {
+    const each = this.operations.map(({ handler, id, op, reason }) => `${op} of ${id} (${handler}: ${reason})`)
+    return `${each.length === 1 ? "an operation was" : `${each.length} operations were`} deferred for good: ${each.join("; ")}`
+  }
+}
+
+/** A participant voted against the transaction, failed, or did not vote in time. */
+export class ParticipantRefused extends Schema.TaggedError<ParticipantRefused>()("ParticipantRefused", {
+  participant: Schema.String,
+  detail: Schema.String,
+  cause: Schema.optionalKey(Schema.Defect())
+}) {
+  override get message(): string {
+    return `participant ${this.participant} did not begin the transaction: ${this.detail}`
+  }
+}
+
+export type Refused = HandlerRejected | HandlerTimedOut | TransactionTimedOut | OperationsDeferred | ParticipantRefused
+
+/** A handler that could not take back an operation, or may still be busy with one. */
+export interface OutOfStep {
+  readonly handler: string
+  readonly op: "create" | "update" | "delete"
+  readonly id: string
+  readonly detail: string
+}
+
+/**
+ * The transaction failed, and so did part of its rollback: these handlers may hold something else than the registry
+ * does. `reason` is what failed first, `failures` what failed on the way back.
+ */
+export class RollbackIncomplete extends Schema.TaggedError<RollbackIncomplete>()("RollbackIncomplete", {
+  reason: Schema.Defect(),
+  failures: Schema.Array(Schema.Struct({ handler: Schema.String, op: Op, id: Schema.String, detail: Schema.String }))
+}) {
+  /** The ids whose handlers may be out of step, each once. */
+  get outOfStep(): ReadonlyArray<string> {
+    return [...new Set(this.failures.map((failure) => failure.id))]
+  }
+  override get message(): string {
+    const first = this.reason instanceof Error ? this.reason.message : String(this.reason)
+    const each = this.failures.map(({ detail, handler, id, op }) => `${handler} on the ${op} of ${id}: ${detail}`)
+    return `${first}. Undoing it failed too, so handlers may be out of step on ${this.outOfStep.join(", ")}: ${each.join("; ")}`
+  }
+}
