@@ -83,6 +83,12 @@ export interface LoadOptions {
   readonly misfit?: "refuse" | "history wins" | undefined
 }
 
+/** A state over a baseline. Nothing has changed until it is adopted. */
+export interface Loaded {
+  readonly state: State.State
+  readonly adopt: () => void
+}
+
 export class History extends Context.Service<
   History,
   {
@@ -107,12 +113,12 @@ export class History extends Context.Service<
     readonly heads: HistoryStore.HistoryStore["Service"]["heads"]
     /** The shortest way from one version to another: back to their common ancestor, then forward. Cost follows its length. */
     readonly path: (from: number, to: number) => Effect.Effect<ReadonlyArray<Step>, HistoryError>
-    /** The state of `version` over a baseline, which from now on is part of every version's state. */
+    /** The state of `version` over a baseline, which becomes part of every version's state once it is adopted. */
     readonly load: (
       baseline: State.State,
       version: number,
       options?: LoadOptions
-    ) => Effect.Effect<State.State, HistoryError | HistoryMisfit>
+    ) => Effect.Effect<Loaded, HistoryError | HistoryMisfit>
     /** The state at a version: by the way from a state at hand where that is short, else from a checkpoint. */
     readonly stateAt: (version: number) => Effect.Effect<State.State, HistoryError>
     /** Keeps a state at hand: ways are searched from the one kept last. */
@@ -305,12 +311,14 @@ export const make = Effect.gen(function* () {
     if (options?.misfit !== "history wins" && (exists.size > 0 || missing.size > 0)) {
       return yield* new HistoryMisfit({ exists: [...exists].sort(), missing: [...missing].sort() })
     }
-    baseline = onto
-    drifted = differs
-    states.clear()
-    near = { version: of, state }
-    sinceCheckpoint = replayed
-    return state
+    const adopt = () => {
+      baseline = onto
+      drifted = differs
+      states.clear()
+      near = { version: of, state }
+      sinceCheckpoint = replayed
+    }
+    return { state, adopt }
   })
 
   const append = Effect.fnUntraced(function* (drafts: ReadonlyArray<Draft>) {

@@ -29,15 +29,17 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import type * as Change from "./Change.ts"
+import * as Fitting from "./internal/fitting.ts"
+import * as Watchers from "./internal/watchers.ts"
+import * as Writers from "./internal/writers.ts"
 import {
   CyclesRefused,
   type InvalidChange,
   OutOfStep,
-  ReentrantWrite,
   RevertConflict,
   VersionConflict,
   type WriteError
@@ -166,53 +168,31 @@ export class Registry extends Context.Service<
   }
 >()("@heph/registry/Registry") {}
 
-/** The registries whose transactions a fiber is part of: how a handler that writes back is told from others. */
-const Within = Context.Reference<ReadonlyArray<{ readonly registry: object; active: boolean }>>(
-  "@heph/registry/Within",
-  { defaultValue: () => [] }
-)
-
-/** Versions that watchers find without asking the store. */
-const recentVersions = 1024
-/** Versions that share a disk sync at most. */
-const largestBatch = 128
 /** How often a writer that others keep overtaking tries again before it says so. */
 const attempts = 32
-
-/** Why an append came to nothing. */
-type Lost = HistoryStore.HistoryStoreError | HistoryStore.HeadConflict
-
-/** What finds the operations of a change in the state it will be applied to. */
-type Find<E> = (state: State.State) => Result.Result<ReadonlyArray<Operation.OperationInput | Operation.Operation>, E>
-
-/** A transaction that has everything but its disk sync. */
-interface Pending {
-  readonly draft: History.Draft
-  readonly state: State.State
-  readonly done: Deferred.Deferred<Applied, Lost>
-}
 
 export const make = Effect.fnUntraced(function* (options?: Options) {
   const history = yield* History.History
   const bus = yield* Bus.Bus
   const resolver = yield* Resolver.Resolver
-  const scope = yield* Effect.scope
-  const self = {}
-  const lock = Semaphore.makeUnsafe(1)
   const pollMillis = Duration.toMillis(Duration.fromInputUnsafe(options?.pollInterval ?? "100 millis"))
 
-  let visible = new Snapshot(history.info().head, yield* history.load(State.empty, history.info().head))
+  const boot = yield* history.load(State.empty, history.info().head)
+  boot.adopt()
+  let visible = new Snapshot(history.info().head, boot.state)
   // Handlers that came later were told nothing of the state loaded here: their first `loadState` starts from nothing.
   let untold = true
   let outOfStep: ReadonlyArray<Transaction.OutOfStep> = []
   const suspects = new Map<EntryId.EntryId, Entry.Entry>()
-  let queued = 0
-  let pending: Array<Pending> = []
-  let recent: Array<HistoryStore.VersionRecord> = []
-  let seen = history.info().last
-  const wakers = new Set<() => void>()
   let graph: { readonly of: DependencyGraph.DependencyGraph; readonly references: unknown } | undefined
   let writing: Fiber.Fiber<void, HistoryStore.HistoryStoreError> | undefined
+
+  const watchers = Watchers.make(history)
+  const writers = Writers.make({
+    scope: yield* Effect.scope,
+    append: history.append,
+    publish: ({ draft, state }, record) => publish(record.id, state, draft.changeset, record)
+  })
 
   const ordering = (): Delta.Options => ({ references: resolver.references() })
 
@@ -233,13 +213,8 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
   ) => {
     visible = new Snapshot(version, state)
     history.keep(version, state)
-    if (graph !== undefined) for (const operation of changeset) updateGraph(graph.of, operation)
-    if (record !== undefined) {
-      recent.push(record)
-      if (recent.length > 2 * recentVersions) recent = recent.slice(-recentVersions)
-    }
-    seen = history.info().last
-    for (const wake of wakers) wake()
+    if (graph !== undefined) for (const operation of changeset) Fitting.updateGraph(graph.of, operation)
+    watchers.advance(record)
   }
 
   // A checkpoint is written beside the writers, and finished before the registry is gone.
@@ -258,184 +233,102 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
     })
   })
 
-  // ---------------------------------------------------------------- the queue of writers
+  const outOfStepIds = () => [...new Set(outOfStep.map(({ id }) => id))].sort()
 
-  const flush = Effect.suspend(() => {
-    if (pending.length === 0) return Effect.void
-    const batch = pending
-    pending = []
-    return Effect.matchEffect(history.append(batch.map(({ draft }) => draft)), {
-      onFailure: (error) => Effect.forEach(batch, ({ done }) => Deferred.fail(done, error), { discard: true }),
-      onSuccess: (records) =>
-        Effect.andThen(
-          Effect.forEach(
-            batch,
-            ({ done, draft, state }, i) => {
-              const record = records[i]!
-              publish(record.id, state, draft.changeset, record)
-              return Deferred.succeed(done, { version: record, parent: record.parent, changeset: draft.changeset })
-            },
-            { discard: true }
-          ),
-          checkpointIfDue
-        )
-    })
+  /** What every write begins with: nobody out of step, and nothing of other processes left to catch up with. */
+  const ready = Effect.suspend((): Effect.Effect<void, WriteError> => {
+    if (outOfStep.length > 0) return Effect.fail(new OutOfStep({ ids: outOfStepIds() }))
+    return history.info().head === visible.version ? Effect.void : Effect.asVoid(catchUp)
   })
 
-  // Whoever leaves the queue last lets those go who wait for a sync together.
-  const leave = Effect.suspend(() => (queued === 0 ? flush : Effect.void))
-
-  /** Runs a writer's turn: alone, after those who came before it. */
-  const turn = <A, E>(method: string, body: Effect.Effect<A, E>): Effect.Effect<A, E | ReentrantWrite> =>
-    Effect.flatMap(Within, (within): Effect.Effect<A, E | ReentrantWrite> => {
-      if (within.some(({ active, registry }) => active && registry === self)) {
-        return Effect.fail(new ReentrantWrite({ method }))
-      }
-      queued++
-      return Effect.uninterruptibleMask((restore) =>
-        Effect.matchCauseEffect(restore(lock.take(1)), {
-          onFailure: (cause) => {
-            queued--
-            const others = queued === 0 && pending.length > 0
-            return Effect.andThen(
-              others ? Effect.forkIn(lock.withPermit(flush), scope) : Effect.void,
-              Effect.failCause(cause)
-            )
-          },
-          onSuccess: () => {
-            queued--
-            return Effect.onExit(restore(body), () => Effect.andThen(leave, lock.release(1)))
-          }
-        })
-      )
-    })
-
-  const refuseOutOfStep = Effect.suspend(() =>
-    outOfStep.length === 0
-      ? Effect.void
-      : Effect.fail(new OutOfStep({ ids: [...new Set(outOfStep.map(({ id }) => id))] }))
-  )
-
-  /** A transaction on the bus, known to be this registry's to whoever it calls. */
+  /** A transaction on the bus. */
   const transact = <A, E>(
     cause: Transaction.Transaction["cause"],
     version: number,
     changeset: ChangeSet.ChangeSet,
     append: Effect.Effect<A, E>
   ) =>
-    Effect.flatMap(Within, (outer) => {
-      const token = { registry: self, active: true }
-      return bus
-        .transact({
-          cause,
-          version,
-          changeset,
-          references: resolver.references(),
-          append,
-          onOutOfStep: (failures) => {
-            outOfStep = [...outOfStep, ...failures]
-            for (const operation of changeset) {
-              const entry = operation.op === "delete" ? operation.original : operation.entry
-              if (entry !== undefined) suspects.set(entry.id, entry)
-            }
+    writers.within(
+      bus.transact({
+        cause,
+        version,
+        changeset,
+        references: resolver.references(),
+        append,
+        onOutOfStep: (failures) => {
+          outOfStep = [...outOfStep, ...failures]
+          for (const operation of changeset) {
+            const entry = operation.op === "delete" ? operation.original : operation.entry
+            if (entry !== undefined) suspects.set(entry.id, entry)
           }
-        })
-        .pipe(
-          Effect.provideService(Within, [...outer, token]),
-          Effect.onExit(() => Effect.sync(() => (token.active = false)))
-        )
-    })
+        }
+      })
+    )
 
   // ---------------------------------------------------------------- apply
 
-  const fit = <E>(find: Find<E>, state: State.State) =>
-    Result.gen(function* () {
-      const operations: Array<Operation.Operation> = []
-      for (const operation of yield* find(state)) operations.push(yield* Operation.fromInput(operation))
-      const fitted = yield* ChangeSet.complete(state, operations)
-      const changeset = yield* ChangeSet.net([fitted.changeset])
-      // Where nothing is left the state may still be another object with equal entries.
-      return { changeset, state: changeset.length === 0 ? state : fitted.state }
-    })
-
-  /** The cycles there would be with these operations: tried out on the graph, and taken back. */
-  const cyclesWith = (changeset: ChangeSet.ChangeSet) => {
-    const tried = dependencies()
-    for (const operation of changeset) updateGraph(tried, operation)
-    const cycles = tried.cyclesThrough(
-      changeset.filter((operation) => operation.op !== "delete").map((operation) => Operation.idOf(operation))
-    )
-    for (const operation of changeset.toReversed()) {
-      tried.update(
-        operation.op === "delete" ? undefined : operation.entry,
-        operation.op === "create" ? undefined : operation.original
-      )
-    }
-    return cycles
-  }
-
-  const describeCycles = (cycles: ReadonlyArray<ReadonlyArray<EntryId.EntryId>>) =>
-    new CyclesRefused({ cycles: cycles.map((ids) => ids.map((id) => id.value)) })
-
   /** One try at an apply, in its turn: done, or everything but the disk sync, which it then shares. */
   const applyOnce = Effect.fnUntraced(function* <E>(
-    find: Find<E>,
+    find: Fitting.Find<E>,
     settings: ApplyOptions | undefined
   ): Effect.fn.Return<
-    Applied | Deferred.Deferred<Applied, Lost>,
+    Applied | Writers.Pending,
     E | InvalidChange | CyclesRefused | WriteError | HistoryStore.HeadConflict
   > {
-    yield* refuseOutOfStep
+    yield* ready
     if (settings?.expected !== undefined) {
-      yield* flush
+      yield* writers.flush
       const expected = yield* history.resolve(settings.expected)
       if (expected !== visible.version) return yield* new VersionConflict({ expected, current: visible.version })
     }
-    let fitted = fit(find, pending.at(-1)?.state ?? visible.state)
-    const alone = () => Result.isFailure(fitted) || fitted.success.changeset.length === 0 || options?.refuseCycles
-    if (pending.length > 0 && (alone() || bus.concerns(Result.getOrThrow(fitted).changeset))) {
-      // What it saw is not durable yet: no verdict may rest on it.
-      yield* flush
-      fitted = fit(find, visible.state)
+    let fitted = Fitting.fit(find, writers.pending().at(-1)?.state ?? visible.state)
+    const final =
+      Result.isFailure(fitted) ||
+      fitted.success.changeset.length === 0 ||
+      options?.refuseCycles === true ||
+      bus.concerns(fitted.success.changeset)
+    if (final && writers.pending().length > 0) {
+      // What it saw is not durable yet: no verdict may rest on it, and no handler may hear of it.
+      yield* writers.flush
+      fitted = Fitting.fit(find, visible.state)
     }
     const { changeset: net, state } = yield* Effect.fromResult(fitted)
     if (net.length === 0) return { version: undefined, parent: visible.version, changeset: net }
     if (options?.refuseCycles === true) {
-      const cycles = cyclesWith(net)
-      if (cycles.length > 0) return yield* describeCycles(cycles)
+      const cycles = Fitting.cyclesWith(dependencies(), net)
+      if (cycles.length > 0) {
+        return yield* new CyclesRefused({ cycles: cycles.map((ids) => ids.map((id) => id.value)) })
+      }
     }
     const { changeset } = Delta.order(net, ordering())
+    const last = history.info().last + writers.pending().length
     const draft: History.Draft = {
-      parent: pending.length === 0 ? visible.version : history.info().last + pending.length,
+      parent: writers.pending().length === 0 ? visible.version : last,
       timestamp: yield* Clock.currentTimeMillis,
       message: settings?.message,
       author: settings?.author,
       changeset
     }
-    if (!bus.concerns(changeset)) {
-      const done = Deferred.makeUnsafe<Applied, Lost>()
-      pending.push({ draft, state, done })
-      if (pending.length >= largestBatch) yield* flush
-      return done
-    }
+    if (!bus.concerns(changeset)) return yield* writers.push(draft, state)
     const append = Effect.map(history.append([draft]), ([record]): Applied => {
       publish(record!.id, state, changeset, record)
       return { version: record, parent: draft.parent, changeset }
     })
-    return yield* Effect.tap(transact("apply", history.info().last + 1, changeset, append), () => checkpointIfDue)
+    return yield* transact("apply", last + 1, changeset, append)
   })
 
-  const applyFound = <E>(find: Find<E>, settings: ApplyOptions | undefined) =>
-    persist(
-      "apply",
-      Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(restore(turn("apply", applyOnce(find, settings))), (applied) =>
-          Deferred.isDeferred(applied)
-            ? Deferred.await(applied as Deferred.Deferred<Applied, Lost>)
-            : Effect.succeed(applied as Applied)
-        )
+  const applyFound = <E>(find: Fitting.Find<E>, settings: ApplyOptions | undefined) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(restore(writers.turn("apply", applyOnce(find, settings))), (applied) =>
+        "done" in applied
+          ? Effect.map(Deferred.await(applied.done), (record): Applied => ({
+              version: record,
+              parent: record.parent,
+              changeset: applied.draft.changeset
+            }))
+          : Effect.succeed(applied)
       )
-    )
+    ).pipe((once) => persist("apply", once), Effect.tap(checkpointIfDue))
 
   const apply = Effect.fn("Registry.apply")((change: Change.Change, settings?: ApplyOptions) =>
     applyFound(found(change), settings)
@@ -452,7 +345,7 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
         return Effect.fail(error as Exclude<E, HistoryStore.HeadConflict>)
       }
       return Effect.andThen(
-        turn(method, catchUp),
+        writers.turn(method, catchUp),
         left === 0
           ? Effect.fail(new VersionConflict({ expected: visible.version, current: error.found.head }))
           : persist(method, effect, left - 1)
@@ -475,21 +368,22 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
       if (from !== visible.state) graph = undefined
     })
     yield* bus.concerns(changeset) ? transact(cause, version, changeset, append) : append
+    yield* checkpointIfDue
   })
 
   const catchUp = Effect.gen(function* () {
-    yield* flush
+    yield* writers.flush
     const moved = yield* history.refresh
     const { head } = history.info()
     if (head !== visible.version) yield* moveTo("follow", head, yield* history.stateAt(head), Effect.void)
-    else if (history.info().last > seen) publish(visible.version, visible.state, [])
+    else if (history.info().last > watchers.seen()) watchers.advance()
     return moved
   })
 
   const applyVersion = Effect.fn("Registry.applyVersion")(function* (ref: History.VersionRef) {
     const move = Effect.gen(function* () {
-      yield* refuseOutOfStep
-      yield* flush
+      yield* ready
+      yield* writers.flush
       const version = yield* history.resolve(ref)
       if (version === visible.version) return visible
       const state = yield* history.stateAt(version)
@@ -497,7 +391,7 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
       yield* moveTo("travel", version, state, history.moveHead(version, now))
       return visible
     })
-    return yield* persist("applyVersion", turn("applyVersion", move))
+    return yield* persist("applyVersion", writers.turn("applyVersion", move))
   })
 
   const loadState = Effect.fn("Registry.loadState")(function* (
@@ -508,39 +402,47 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
     const baseline: Array<Entry.Entry> = []
     for (const entry of entries) baseline.push(yield* Effect.fromResult(Entry.make(entry)))
     const load = Effect.gen(function* () {
-      yield* refuseOutOfStep
-      yield* flush
+      yield* ready
+      yield* writers.flush
       yield* history.refresh
       const version = yield* history.resolve(ref ?? "head")
-      const state = yield* history.load(State.fromIterable(baseline), version, loading)
+      const { adopt, state } = yield* history.load(State.fromIterable(baseline), version, loading)
       const now = yield* Clock.currentTimeMillis
       const record = version === history.info().head ? Effect.void : history.moveHead(version, now)
-      yield* moveTo("load", version, state, record, untold ? State.empty : visible.state)
+      yield* moveTo(
+        "load",
+        version,
+        state,
+        Effect.tap(record, () => Effect.sync(adopt)),
+        untold ? State.empty : visible.state
+      )
       untold = false
       return visible
     })
-    return yield* persist("loadState", turn("loadState", load))
+    return yield* persist("loadState", writers.turn("loadState", load))
   })
 
-  const resync = turn(
-    "resync",
-    Effect.gen(function* () {
-      yield* flush
-      const { state, version } = visible
-      const gone = outOfStep.flatMap(({ id }) => {
-        const entry = suspects.get(EntryId.parseUnsafe(id))
-        return entry === undefined || state.has(id) ? [] : [entry]
+  const resync = writers
+    .turn(
+      "resync",
+      Effect.gen(function* () {
+        yield* writers.flush
+        const { state, version } = visible
+        const gone = outOfStep.flatMap(({ id }) => {
+          const entry = suspects.get(EntryId.parseUnsafe(id))
+          return entry === undefined || state.has(id) ? [] : [entry]
+        })
+        const held = State.fromIterable(gone)
+        const { changeset } = Delta.buildDelta(held, state, ordering())
+        const settled = Effect.sync(() => {
+          outOfStep = []
+          untold = false
+          suspects.clear()
+        })
+        yield* transact("resync", version, changeset, settled)
       })
-      const held = State.fromIterable(gone)
-      const { changeset } = Delta.buildDelta(held, state, ordering())
-      const settled = Effect.sync(() => {
-        outOfStep = []
-        untold = false
-        suspects.clear()
-      })
-      yield* transact("resync", version, changeset, settled)
-    })
-  ).pipe(Effect.withSpan("Registry.resync"))
+    )
+    .pipe(Effect.withSpan("Registry.resync"))
 
   const revert = Effect.fn("Registry.revert")(function* (ref: History.VersionRef, settings?: ApplyOptions) {
     const version = yield* history.resolve(ref)
@@ -568,12 +470,9 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
     return version === visible.version ? visible : new Snapshot(version, yield* history.stateAt(version))
   })
 
-  const committed = (record: HistoryStore.VersionRecord) =>
-    Effect.map(Effect.fromResult(record.changeset.value()), (changeset): Committed => ({ version: record, changeset }))
-
   const version = Effect.fn("Registry.version")(function* (ref: History.VersionRef) {
     const id = yield* history.resolve(ref)
-    return id === 0 ? { version: history.root(), changeset: [] } : yield* committed(yield* history.version(id))
+    return id === 0 ? { version: history.root(), changeset: [] } : yield* Watchers.committed(yield* history.version(id))
   })
 
   const versions = Effect.fn("Registry.versions")(function* (page?: {
@@ -593,50 +492,26 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
     return found
   })
 
-  const watch: Registry["Service"]["watch"] = (watching) =>
-    Stream.unwrap(
-      Effect.map(watching?.from === undefined ? Effect.sync(() => seen) : history.resolve(watching.from), (from) => {
-        let cursor = from
-        const next = Effect.gen(function* () {
-          while (cursor >= seen) yield* waitForMore
-          // What was just committed is still at hand; whoever is further behind reads history, and slows nobody.
-          const oldest = recent[0]?.id ?? Infinity
-          const at = recent.length - (recent.at(-1)?.id ?? 0) + cursor
-          const near = oldest <= cursor + 1 && recent[at]?.id === cursor + 1
-          const run = near
-            ? recent.slice(at, at + 500)
-            : (yield* history.versions({ after: cursor, limit: 500 })).filter(({ id }) => id <= seen)
-          const batch: Array<Committed> = []
-          for (const record of run) batch.push(yield* committed(record))
-          cursor = run.at(-1)?.id ?? seen
-          return batch
-        })
-        return Stream.flattenIterable(Stream.fromEffectRepeat(next))
-      })
-    )
+  const follow = Effect.withSpan(persist("follow", writers.turn("follow", catchUp)), "Registry.follow")
 
-  const woken = Effect.callback<void>((resume) => {
-    const wake = () => {
-      wakers.delete(wake)
-      resume(Effect.void)
-    }
-    wakers.add(wake)
-    return Effect.sync(() => wakers.delete(wake))
-  })
-  const follow = Effect.withSpan(persist("follow", turn("follow", catchUp)), "Registry.follow")
-  const waitForMore: Effect.Effect<void, WriteError> = history.capabilities.shared
-    ? Effect.flatMap(Effect.timeoutOption(woken, pollMillis), (woke) =>
-        woke._tag === "Some" ? Effect.void : Effect.asVoid(follow)
-      )
-    : woken
+  const watch: Registry["Service"]["watch"] = (watching) => {
+    const idle = (woken: Effect.Effect<void>): Effect.Effect<void, WriteError> =>
+      history.capabilities.shared
+        ? Effect.flatMap(Effect.timeoutOption(woken, pollMillis), (woke) =>
+            Option.isSome(woke) ? Effect.void : Effect.asVoid(follow)
+          )
+        : woken
+    const from = watching?.from === undefined ? Effect.sync(watchers.seen) : history.resolve(watching.from)
+    return Stream.unwrap(Effect.map(from, (version) => watchers.stream(version, idle)))
+  }
 
   return Registry.of({
     current: () => visible,
     apply,
     plan: (change) =>
-      Effect.map(Effect.fromResult(fit(found(change), visible.state)), ({ changeset }) => ({
+      Effect.map(Effect.fromResult(Fitting.fit(found(change), visible.state)), ({ changeset }) => ({
         changeset: Delta.order(changeset, ordering()).changeset,
-        cycles: cyclesWith(changeset)
+        cycles: Fitting.cyclesWith(dependencies(), changeset)
       })),
     applyVersion,
     revert,
@@ -672,7 +547,7 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
       last: history.info().last,
       tags: history.info().tags,
       capabilities: history.capabilities,
-      outOfStep: [...new Set(outOfStep.map(({ id }) => id))].sort()
+      outOfStep: outOfStepIds()
     }),
     resync,
     verify: history.verify
@@ -686,7 +561,7 @@ export const layer = (
   Layer.effect(Registry, make(options))
 
 const found =
-  (change: Change.Change): Find<never> =>
+  (change: Change.Change): Fitting.Find<never> =>
   (state) =>
     Result.succeed(typeof change === "function" ? change(state) : change)
 
@@ -703,12 +578,6 @@ export const layerMemory = (
         Resolver.layer(options?.patterns)
       )
     )
-  )
-
-const updateGraph = (graph: DependencyGraph.DependencyGraph, operation: Operation.Operation): void =>
-  graph.update(
-    operation.op === "create" ? undefined : operation.original,
-    operation.op === "delete" ? undefined : operation.entry
   )
 
 const sameEntry = (a: Entry.Entry | undefined, b: Entry.Entry | undefined): boolean =>
