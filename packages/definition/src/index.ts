@@ -1,1 +1,3 @@
-export {}
+/** Definition files: YAML or JSON to entries. */
+export * as Definition from "./Definition.ts"
+export * as InvalidDefinition from "./InvalidDefinition.ts"
