@@ -1,4 +1,12 @@
-/** What the bus announces to observers, in the order it happens. Observers see everything and decide nothing. */
+/**
+ * What the bus announces to observers, in the order it happens. Observers see it and decide nothing.
+ *
+ *     registry.begin ▸ entry.create | entry.update | entry.delete … ▸ registry.commit | registry.discard
+ *
+ * An operation is announced once, when it is first put to its handlers, whether or not there are any; operations on
+ * silent kinds are not announced. The way back is not announced one by one: `registry.discard` says that nothing of the
+ * transaction came to be.
+ */
 import type * as Handler from "./Handler.ts"
 import type * as Transaction from "./Transaction.ts"
 

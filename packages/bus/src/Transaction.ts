@@ -45,7 +45,7 @@ export class HandlerTimedOut extends Schema.TaggedError<HandlerTimedOut>()("Hand
   handler: Schema.String,
   op: Op,
   id: Schema.String,
-  millis: Schema.Number
+  millis: Schema.Finite
 }) {
   override get message(): string {
     return `the ${this.op} of ${this.id} was refused: handler ${this.handler} did not answer within ${this.millis} ms`
@@ -54,7 +54,7 @@ export class HandlerTimedOut extends Schema.TaggedError<HandlerTimedOut>()("Hand
 
 /** The deadline of the whole transaction ran out while `waitingFor` was busy. */
 export class TransactionTimedOut extends Schema.TaggedError<TransactionTimedOut>()("TransactionTimedOut", {
-  millis: Schema.Number,
+  millis: Schema.Finite,
   waitingFor: Schema.String
 }) {
   override get message(): string {
@@ -62,13 +62,25 @@ export class TransactionTimedOut extends Schema.TaggedError<TransactionTimedOut>
   }
 }
 
+const DeferralFields = Schema.Struct({
+  op: Op,
+  id: Schema.String,
+  handler: Schema.optionalKey(Schema.String),
+  reason: Schema.String
+})
+
+/** Why an operation was left for later: a handler's reason, or, without one, the operation that it waits for. */
+export type Deferral = typeof DeferralFields.Type
+
 /** A whole pass over the deferred operations made no progress. Each has its own reason. */
 export class OperationsDeferred extends Schema.TaggedError<OperationsDeferred>()("OperationsDeferred", {
-  operations: Schema.Array(Schema.Struct({ op: Op, id: Schema.String, handler: Schema.String, reason: Schema.String }))
+  operations: Schema.Array(DeferralFields)
 }) {
   override get message(): string {
-    const each = this.operations.map(({ handler, id, op, reason }) => `${op} of ${id} (${handler}: ${reason})`)
-    return `${each.length === 1 ? "an operation was" : `${each.length} operations were`} deferred for good: ${each.join("; ")}`
+    const each = this.operations.map(
+      ({ handler, id, op, reason }) => `${op} of ${id} (${handler === undefined ? "" : `${handler}: `}${reason})`
+    )
+    return `${each.length === 1 ? "an operation was" : `${each.length} operations were`} deferred for good: ${listed(each)}`
   }
 }
 
@@ -108,6 +120,12 @@ export class RollbackIncomplete extends Schema.TaggedError<RollbackIncomplete>()
   override get message(): string {
     const first = this.reason instanceof Error ? this.reason.message : String(this.reason)
     const each = this.failures.map(({ detail, handler, id, op }) => `${handler} on the ${op} of ${id}: ${detail}`)
-    return `${first}. Undoing it failed too, so handlers may be out of step on ${this.outOfStep.join(", ")}: ${each.join("; ")}`
+    return `${first}. Undoing it failed too, so handlers may be out of step on ${listed(this.outOfStep, ", ")}: ${listed(each)}`
   }
 }
+
+/** The first ten; all of them are in the error's fields. */
+const listed = (texts: ReadonlyArray<string>, separator = "; "): string =>
+  texts.length <= 10
+    ? texts.join(separator)
+    : `${texts.slice(0, 10).join(separator)}${separator}and ${texts.length - 10} more`

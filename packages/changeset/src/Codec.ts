@@ -14,7 +14,20 @@ import * as Operation from "./Operation.ts"
 const format = 0
 const what = "changeset"
 
-/** The stored form. Every update and delete must have its original; one without is a defect of the caller. */
+/**
+ * The stored form. Every update and delete must have its original; one without is a defect of the caller, and thrown.
+ *
+ * @example
+ * import * as Codec from "@heph/changeset/Codec"
+ * import * as Operation from "@heph/changeset/Operation"
+ * import * as Entry from "@heph/entry/Entry"
+ * import * as Result from "effect/Result"
+ *
+ * const users = Entry.makeUnsafe({ id: "app:users", kind: "service", data: { since: new Date(0), limit: 2n ** 60n } })
+ * const stored = Codec.encode([Operation.create(users)])
+ * const read = Result.getOrThrow(Codec.decode(stored))
+ * console.log(stored.length, read[0]?.op === "create" && Entry.equals(read[0].entry, users)) //=> 52 true
+ */
 export const encode = (changeset: ChangeSet.ChangeSet): Uint8Array => {
   const packed = EntryCodec.encode(changeset.map(packOperation))
   const bytes = new Uint8Array(packed.length + 1)
@@ -23,9 +36,10 @@ export const encode = (changeset: ChangeSet.ChangeSet): Uint8Array => {
   return bytes
 }
 
-/** The changeset of {@link encode}'s bytes. */
+/** The changeset of {@link encode}'s bytes. It holds on to none of them. */
 export const decode = (bytes: Uint8Array): Result.Result<ChangeSet.ChangeSet, CorruptBytes> =>
   Result.gen(function* () {
+    if (bytes.length === 0) return yield* corrupt("it is empty")
     if (bytes[0] !== format) return yield* corrupt(`unknown format ${bytes[0]}`)
     const packed = yield* EntryCodec.decode(bytes.subarray(1), what)
     if (!Array.isArray(packed)) return yield* corrupt("a changeset is a list")
@@ -45,14 +59,20 @@ const packOperation = (operation: Operation.Operation): unknown => {
 }
 
 const unpackOperation = (packed: unknown): Result.Result<Operation.Operation, CorruptBytes> => {
-  if (!Array.isArray(packed)) return corrupt("an operation is a list")
+  if (!Array.isArray(packed) || packed.length !== (packed[0] === 1 ? 3 : 2)) {
+    return corrupt("an operation is a list of a number and its entries")
+  }
   const first = EntryCodec.unpack(packed[1], what)
   if (Result.isFailure(first)) return Result.fail(first.failure)
   const entry = first.success
   if (packed[0] === 0) return Result.succeed(Operation.create(entry))
   if (packed[0] === 2) return Result.succeed(Operation.remove(entry.id, entry))
   if (packed[0] !== 1) return corrupt(`unknown operation ${String(packed[0])}`)
-  return Result.map(EntryCodec.unpack(packed[2], what), (original) => Operation.update(entry, original))
+  return Result.flatMap(EntryCodec.unpack(packed[2], what), (original) =>
+    original.id === entry.id
+      ? Result.succeed(Operation.update(entry, original))
+      : corrupt(`an update of ${entry.id} has the original ${original.id}`)
+  )
 }
 
 const corrupt = (reason: string): Result.Result<never, CorruptBytes> =>

@@ -8,20 +8,24 @@ import * as Entry from "@heph/entry/Entry"
 import * as EntryId from "@heph/entry/EntryId"
 import * as Result from "effect/Result"
 
+/** An entry that is not there yet. */
 export interface Create {
   readonly op: "create"
   readonly entry: Entry.Entry
 }
+/** Another value, of the same kind, for an entry that is there. */
 export interface Update {
   readonly op: "update"
   readonly entry: Entry.Entry
   readonly original?: Entry.Entry | undefined
 }
+/** The end of an entry that is there. */
 export interface Delete {
   readonly op: "delete"
   readonly id: EntryId.EntryId
   readonly original?: Entry.Entry | undefined
 }
+/** One change of one entry. */
 export type Operation = Create | Update | Delete
 
 /** What people write: entries that were not checked yet, ids as text. */
@@ -34,8 +38,11 @@ export type OperationInput =
       readonly original?: Entry.EntryInput | undefined
     }
 
+/** Creates an entry. */
 export const create = (entry: Entry.Entry): Create => ({ op: "create", entry })
+/** Puts an entry in the place of the one with its id. */
 export const update = (entry: Entry.Entry, original?: Entry.Entry): Update => ({ op: "update", entry, original })
+/** Deletes the entry of an id. */
 export const remove = (id: EntryId.EntryId, original?: Entry.Entry): Delete => ({ op: "delete", id, original })
 
 /** The id an operation is about. */
@@ -46,15 +53,33 @@ export const idOf = (operation: Operation): EntryId.EntryId =>
 export const kindOf = (operation: Operation): string | undefined =>
   operation.op === "delete" ? operation.original?.kind : operation.entry.kind
 
-/** The operation with its entries checked and copied; see `Entry.make`. */
+/**
+ * The operation with its entries checked and copied; see `Entry.make`. An `op` that is none is a defect, and thrown.
+ *
+ * @example
+ * import * as Operation from "@heph/changeset/Operation"
+ * import * as Result from "effect/Result"
+ *
+ * const refused = Operation.fromInput({ op: "create", entry: { id: "app:users", kind: "service", data: new Map() } })
+ * console.log(Result.isFailure(refused) && refused.failure._tag) //=> InvalidEntry
+ */
 export const fromInput = (
   input: OperationInput | Operation
 ): Result.Result<Operation, EntryId.InvalidEntryId | Entry.InvalidEntry> =>
   Result.gen(function* () {
-    const original = "original" in input && input.original !== undefined ? yield* Entry.make(input.original) : undefined
-    if (input.op === "delete") {
-      return remove(typeof input.id === "string" ? yield* EntryId.parse(input.id) : input.id, original)
+    const original =
+      input.op === "create" || input.original === undefined ? undefined : yield* Entry.make(input.original)
+    switch (input.op) {
+      case "create":
+        return create(yield* Entry.make(input.entry))
+      case "update":
+        return update(yield* Entry.make(input.entry), original)
+      case "delete":
+        return remove(typeof input.id === "string" ? yield* EntryId.parse(input.id) : input.id, original)
+      default:
+        // Callers without types: taken for an update, a misspelt "delete" would write what it was to remove.
+        throw new Error(
+          `"${String((input as { readonly op: unknown }).op)}" is no operation: create, update and delete are`
+        )
     }
-    const entry = yield* Entry.make(input.entry)
-    return input.op === "create" ? create(entry) : update(entry, original)
   })

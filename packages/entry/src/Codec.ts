@@ -4,7 +4,15 @@
  * An entry is the list `[id, kind, meta, data]`. What a version or a checkpoint looks like around it is the business of
  * `@heph/changeset` and `@heph/history`.
  */
-import { Decoder, Encoder } from "@msgpack/msgpack"
+import {
+  Decoder,
+  decodeTimestampExtension,
+  Encoder,
+  encodeTimestampExtension,
+  EXT_TIMESTAMP,
+  ExtData,
+  type ExtensionCodecType
+} from "@msgpack/msgpack"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Entry from "./Entry.ts"
@@ -24,11 +32,47 @@ export class CorruptBytes extends Schema.TaggedError<CorruptBytes>()("CorruptByt
 /** An entry as it is stored. */
 export type PackedEntry = readonly [id: string, kind: string, meta: unknown, data: unknown]
 
+/** Dates are the only extension: the library's own codec would make values of no known type of all others. */
+const extensionCodec: ExtensionCodecType<undefined> = {
+  tryToEncode(value) {
+    const bytes = encodeTimestampExtension(value)
+    return bytes === null ? null : new ExtData(EXT_TIMESTAMP, bytes)
+  },
+  decode(bytes, type) {
+    if (type !== EXT_TIMESTAMP) throw new Error(`it holds an extension of type ${type}`)
+    const date = decodeTimestampExtension(bytes)
+    if (Number.isNaN(date.getTime())) throw new Error("it holds an invalid date")
+    return date
+  }
+}
+
 // The lists around a value add to its own 100 levels.
 const maxDepth = Value.maxDepth + 16
-const newEncoder = () => new Encoder({ useBigInt64: true, maxDepth })
-const decoder = new Decoder({ useBigInt64: true })
+const newEncoder = () => new Encoder({ extensionCodec, useBigInt64: true, maxDepth })
 let encoder = newEncoder()
+
+/**
+ * Reads texts and keys whole. The library hands those of more than 200 bytes to a `TextDecoder`, which drops a byte order
+ * mark at the start; nothing public of it lets one put that back.
+ */
+interface Internals {
+  readonly bytes: Uint8Array
+  readonly pos: number
+  decodeUtf8String(byteLength: number, headerLength: number): string
+}
+class WholeDecoder extends Decoder {}
+const library = Decoder.prototype as unknown as Internals
+const whole = WholeDecoder.prototype as unknown as Internals
+whole.decodeUtf8String = function (byteLength, headerLength) {
+  const start = this.pos + headerLength
+  let at = start
+  while (at + 3 <= start + byteLength && isMark(this.bytes, at)) at += 3
+  const marks = at - start
+  const text = library.decodeUtf8String.call(this, byteLength - marks, headerLength + marks)
+  return marks === 0 ? text : "\ufeff".repeat(marks / 3) + text
+}
+const isMark = (bytes: Uint8Array, at: number): boolean =>
+  bytes[at] === 0xef && bytes[at + 1] === 0xbb && bytes[at + 2] === 0xbf
 
 /** The bytes of a checked value, ~10 µs for 500 bytes. Numbers beyond 32 bits become floats, `bigint`s 64-bit integers. */
 export const encode = (value: unknown): Uint8Array<ArrayBuffer> => {
@@ -38,10 +82,20 @@ export const encode = (value: unknown): Uint8Array<ArrayBuffer> => {
   return bytes
 }
 
-/** The value of these bytes; `what` names them in the error. */
+/**
+ * The value of these bytes; `what` names them in the error. Byte arrays in it are views of `bytes` until the entry they
+ * belong to is {@link unpack}ed.
+ */
 export const decode = (bytes: Uint8Array, what: string): Result.Result<unknown, CorruptBytes> =>
   Result.try({
-    try: () => decoder.decode(bytes),
+    try: () => {
+      // A list or a record has no more items than there are bytes. Damaged ones may say that it has millions, and the
+      // library makes room for as many as they say before it reads the first.
+      const limit = bytes.length
+      return new WholeDecoder({ extensionCodec, useBigInt64: true, maxArrayLength: limit, maxMapLength: limit }).decode(
+        bytes
+      )
+    },
     catch: (cause) => new CorruptBytes({ what, reason: cause instanceof Error ? cause.message : String(cause) })
   })
 
@@ -55,12 +109,10 @@ export const unpack = (packed: unknown, what: string): Result.Result<Entry.Entry
   if (typeof text !== "string" || typeof kind !== "string" || !Value.isRecord(meta)) {
     return corrupt(what, "an entry is an id, a kind, a record and a value")
   }
-  const id = EntryId.find(text)
-  if (id !== undefined) return Result.succeed(Entry.fromDecoded(id, kind, meta, data))
-  const parsed = EntryId.parse(text)
-  return Result.isFailure(parsed)
-    ? corrupt(what, parsed.failure.message)
-    : Result.succeed(Entry.fromDecoded(parsed.success, kind, meta, data))
+  const id = EntryId.parse(text)
+  if (Result.isFailure(id)) return corrupt(what, id.failure.message)
+  const entry = Entry.fromDecoded(id.success, kind, meta, data)
+  return Result.isFailure(entry) ? corrupt(what, entry.failure.message) : Result.succeed(entry.success)
 }
 
 const corrupt = (what: string, reason: string): Result.Result<never, CorruptBytes> =>

@@ -30,25 +30,33 @@ export class InvalidEntry extends Schema.TaggedError<InvalidEntry>()("InvalidEnt
 
 class EntryImpl {
   readonly id: EntryId.EntryId
+  /** What the entry is; handlers subscribe to kinds. */
   readonly kind: string
+  /** What is said about the entry: names, groups, dependencies. */
   readonly meta: Value.Bag
+  /** What the entry holds. */
   readonly data: Value.Value
 
-  constructor(id: EntryId.EntryId, kind: string, meta: Value.Bag, data: Value.Value, thawed: boolean) {
+  constructor(id: EntryId.EntryId, kind: string, meta: Value.Copied, data: Value.Copied) {
     this.id = id
     this.kind = kind
-    this.meta = meta
-    this.data = data
-    // Bytes and dates cannot be frozen, so an entry that holds some hands out copies of them: what a reader does to
-    // them changes nothing stored. All others share their frozen values.
-    if (thawed) {
-      Object.defineProperty(this, "meta", { enumerable: true, get: () => Value.thaw(meta) })
-      Object.defineProperty(this, "data", { enumerable: true, get: () => Value.thaw(data) })
-    }
+    this.meta = meta.value as Value.Bag
+    this.data = data.value
+    // Bytes and dates cannot be frozen, so what holds some is handed out as a copy each time: what a reader does to
+    // them changes nothing stored. All else is frozen and shared.
+    if (meta.thawed) this.#copyOut("meta", meta.value)
+    if (data.thawed) this.#copyOut("data", data.value)
     Object.freeze(this)
+  }
+  #copyOut(key: "meta" | "data", value: Value.Value): void {
+    Object.defineProperty(this, key, { enumerable: true, get: () => Value.thaw(value) })
   }
 }
 
+/**
+ * An immutable entry. `meta` and `data` are deeply frozen; reading one that holds bytes or dates makes a copy of it
+ * each time, so read it once and keep it.
+ */
 export type Entry = EntryImpl
 
 /** Whether a value is an entry made by this module, checked and frozen. */
@@ -70,30 +78,45 @@ export const make = (input: EntryInput | Entry): Result.Result<Entry, EntryId.In
   const id = EntryId.isEntryId(input.id) ? input.id : Result.getOrElse(EntryId.parse(input.id), (error) => error)
   if (!EntryId.isEntryId(id)) return Result.fail(id)
   const wrongKind = kindProblem(input.kind)
-  if (wrongKind !== undefined) return invalid(id, "kind", wrongKind)
-  const meta = Value.copy(input.meta ?? {}, "meta")
-  if (Result.isFailure(meta)) return invalid(id, meta.failure.path, meta.failure.reason)
-  if (!Value.isRecord(meta.success.value)) return invalid(id, "meta", "it must be a record")
+  if (wrongKind !== undefined) return invalid(id, { path: "kind", reason: wrongKind })
+  const meta = Value.copy(input.meta === undefined ? {} : input.meta, "meta")
+  if (Result.isFailure(meta)) return invalid(id, meta.failure)
+  if (!Value.isRecord(meta.success.value)) return invalid(id, { path: "meta", reason: "it must be a record" })
   const data = Value.copy(input.data === undefined ? null : input.data, "data")
-  if (Result.isFailure(data)) return invalid(id, data.failure.path, data.failure.reason)
-  const thawed = meta.success.thawed || data.success.thawed
-  return Result.succeed(new EntryImpl(id, input.kind, meta.success.value, data.success.value, thawed))
+  if (Result.isFailure(data)) return invalid(id, data.failure)
+  return Result.succeed(new EntryImpl(id, input.kind, meta.success, data.success))
 }
 
 /** {@link make} for entries known to be right: throws its errors. */
 export const makeUnsafe = (input: EntryInput | Entry): Entry => Result.getOrThrow(make(input))
 
 /**
- * An entry of parts that were checked before and that nobody else holds, as a decoder has them: they are frozen where
- * they are, not copied.
+ * An entry of parts that were checked before they were stored and that nobody else holds, as a decoder has them: they
+ * are frozen where they are, not copied. See `Value.adopt` for what is refused.
  */
-export const fromDecoded = (id: EntryId.EntryId, kind: string, meta: Value.Bag, data: Value.Value): Entry => {
-  const metaThawed = Value.freeze(meta)
-  const dataThawed = Value.freeze(data)
-  return new EntryImpl(id, kind, meta, data, metaThawed || dataThawed)
+export const fromDecoded = (
+  id: EntryId.EntryId,
+  kind: string,
+  meta: Value.Bag,
+  data: Value.Value
+): Result.Result<Entry, InvalidEntry> => {
+  const ownMeta = Value.adopt(meta, "meta")
+  if (Result.isFailure(ownMeta)) return invalid(id, ownMeta.failure)
+  const ownData = Value.adopt(data, "data")
+  if (Result.isFailure(ownData)) return invalid(id, ownData.failure)
+  return Result.succeed(new EntryImpl(id, kind, ownMeta.success, ownData.success))
 }
 
-/** Same id, same kind, equal meta and data. */
+/**
+ * Same id, same kind, equal meta and data. One reference check for an entry that states share.
+ *
+ * @example
+ * import * as Entry from "@heph/entry/Entry"
+ *
+ * const one = Entry.makeUnsafe({ id: "app:users", kind: "service", data: { port: 80 } })
+ * const same = Entry.makeUnsafe({ id: "app:users", kind: "service", data: { port: 80 } })
+ * console.log(one === same, Entry.equals(one, same)) //=> false true
+ */
 export const equals = (a: Entry, b: Entry): boolean =>
   a === b || (a.id === b.id && a.kind === b.kind && Value.equals(a.meta, b.meta) && Value.equals(a.data, b.data))
 
@@ -105,5 +128,7 @@ export const kindProblem = (kind: unknown): string | undefined => {
   return /[\s\p{Cc}]/u.test(kind) ? `${JSON.stringify(kind)} holds white space or control characters` : undefined
 }
 
-const invalid = (id: EntryId.EntryId, path: string, reason: string): Result.Result<never, InvalidEntry> =>
-  Result.fail(new InvalidEntry({ id: id.value, path, reason }))
+const invalid = (
+  id: EntryId.EntryId,
+  { path, reason }: { readonly path: string; readonly reason: string }
+): Result.Result<never, InvalidEntry> => Result.fail(new InvalidEntry({ id: id.value, path, reason }))

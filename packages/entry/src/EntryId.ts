@@ -109,7 +109,9 @@ export const namespaceProblem = (namespace: string): string | undefined => {
   if (namespace.length === 0) return "the namespace is empty"
   if (refused.test(namespace)) return "white space and control characters are not allowed"
   if (namespace.includes(":")) return `a namespace may not hold ":"`
-  return namespace.split(".").includes("") ? `the namespace ${JSON.stringify(namespace)} has an empty segment` : undefined
+  return namespace.split(".").includes("")
+    ? `the namespace ${JSON.stringify(namespace)} has an empty segment`
+    : undefined
 }
 
 const problem = (value: string, split: number): string | undefined => {
@@ -123,12 +125,20 @@ const problem = (value: string, split: number): string | undefined => {
   return namespaceProblem(value.slice(0, split))
 }
 
-/** The id of this text if anything holds it; never makes one. One `Map` lookup. */
+/**
+ * The id of this text if anything holds it; never makes one. One `Map` lookup.
+ *
+ * @example
+ * import * as EntryId from "@heph/entry/EntryId"
+ *
+ * const id = EntryId.parseUnsafe("app:users")
+ * console.log(EntryId.find("app:users") === id, EntryId.find("app:nobody")) //=> true undefined
+ */
 export const find = (value: string): EntryId | undefined => ids.get(value)?.id.deref()
 
 /**
- * The slot of this text's id, if it has one. The id may have been collected and its slot given away since, so whoever
- * looks something up by it must compare the text.
+ * The slot of this text's id, if it has one. The id may have been collected since, and its slot is given away some time
+ * after, so whoever looks something up by it compares the text.
  *
  * @internal
  */

@@ -33,6 +33,7 @@ class StateImpl implements Iterable<Entry> {
     const entry = Slots.get(this.slots, slot)
     return entry?.id.value === id ? entry : undefined
   }
+  /** Whether there is an entry of this id. */
   has(id: EntryId.EntryId | string): boolean {
     return this.get(id) !== undefined
   }
@@ -77,8 +78,16 @@ export interface Builder {
 }
 
 /**
- * The state after `change`, which makes its changes on a builder. The state itself stays as it is. A builder must not
- * be used after `change` has returned. ~3 µs a change.
+ * The state after `change`, which makes its changes on a builder. The state itself stays as it is, also when `change`
+ * throws. A builder must not be used after `change` has returned: it throws. ~3 µs a change.
+ *
+ * @example
+ * import * as Entry from "@heph/entry/Entry"
+ * import * as State from "@heph/entry/State"
+ *
+ * const before = State.fromIterable([Entry.makeUnsafe({ id: "app:users", kind: "service" })])
+ * const after = State.update(before, (builder) => builder.set(Entry.makeUnsafe({ id: "app:api", kind: "service" })))
+ * console.log(before.size, [...after.ids()].join(" ")) //=> 1 app:api app:users
  */
 export const update = (state: State, change: (builder: Builder) => void): State => {
   let { order, size, slots } = state
@@ -110,7 +119,19 @@ export const update = (state: State, change: (builder: Builder) => void): State 
   return slots === state.slots ? state : new StateImpl(size, slots, order)
 }
 
-/** The state of these entries; of two with one id the later one stays. */
+/**
+ * The state of these entries; of two with one id the later one stays.
+ *
+ * @example
+ * import * as Entry from "@heph/entry/Entry"
+ * import * as State from "@heph/entry/State"
+ *
+ * const state = State.fromIterable([
+ *   Entry.makeUnsafe({ id: "app.web:home", kind: "page" }),
+ *   Entry.makeUnsafe({ id: "app:users", kind: "service" })
+ * ])
+ * console.log(state.get("app:users")?.kind, [...state.namespace("app")].length) //=> service 1
+ */
 export const fromIterable = (entries: Iterable<Entry>): State =>
   update(empty, (builder) => {
     for (const entry of entries) builder.set(entry)
@@ -119,6 +140,15 @@ export const fromIterable = (entries: Iterable<Entry>): State =>
 /**
  * Calls back for every id whose entry is not the same object in both states, in no particular order. Skips whatever
  * they share, so the cost follows the difference and not the size; equal entries that are not one object are reported.
+ *
+ * @example
+ * import * as Entry from "@heph/entry/Entry"
+ * import * as State from "@heph/entry/State"
+ *
+ * const from = State.fromIterable([Entry.makeUnsafe({ id: "app:users", kind: "service" })])
+ * State.diff(from, State.empty, (before, after) => {
+ *   console.log(before?.id.value, after) //=> app:users undefined
+ * })
  */
 export const diff = (
   from: State,

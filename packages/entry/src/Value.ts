@@ -25,8 +25,8 @@ export type Bag = { readonly [key: string]: Value }
 /** The deepest nesting of arrays and records: `[[1]]` is two deep. */
 export const maxDepth = 100
 /**
- * The largest value, in bytes: strings count their UTF-16 length at least, byte arrays their length, and every value
- * eight more. Text longer than this belongs in a file that the entry names.
+ * The largest `meta` or `data`, in bytes: strings and keys count one for each UTF-16 unit, byte arrays their length, every
+ * list and record 24, and every value eight more. Text longer than this belongs in a file that the entry names.
  */
 export const maxBytes = 16 * 1024 * 1024
 
@@ -40,19 +40,33 @@ export class InvalidValue extends Schema.TaggedError<InvalidValue>()("InvalidVal
   }
 }
 
-/** A checked copy, and whether it holds bytes or dates, which JavaScript cannot freeze. */
+/** A checked, frozen value, and whether it holds bytes or dates, which JavaScript cannot freeze. */
 export interface Copied {
   readonly value: Value
   readonly thawed: boolean
 }
 
 /**
- * Checks a value and returns a deeply frozen copy of it. `-0` becomes `0`; a `Buffer` becomes a `Uint8Array`;
- * everything else is equal to what went in. `root` names the value in errors. Cost follows the value's size.
+ * Checks a value and returns a deeply frozen copy of it. `-0` becomes `0`; a `Buffer` becomes a `Uint8Array`; a getter
+ * becomes what it returned, once; everything else is equal to what went in. `root` names the value in errors. Cost
+ * follows the value's size.
+ *
+ * @example
+ * import * as Value from "@heph/entry/Value"
+ * import * as Result from "effect/Result"
+ *
+ * const refused = Value.copy({ ports: [80, undefined] }, "data")
+ * console.log(Result.isFailure(refused) && refused.failure.path) //=> data.ports[1]
  */
 export const copy = (value: unknown, root: string): Result.Result<Copied, InvalidValue> => {
-  const walk: Walk = { path: [root], bytes: 0, thawed: false, problem: undefined }
-  const copied = copyAt(value, walk, 0)
+  const walk: Walk = { path: [root], above: [], bytes: 0, thawed: false, problem: undefined }
+  let copied: Value | undefined
+  try {
+    copied = copyAt(value, walk)
+  } catch (cause) {
+    // A getter, a proxy or a detached buffer: code of the caller's runs while its value is read.
+    fail(walk, `it cannot be read${cause instanceof Error ? `: ${cause.message}` : ""}`)
+  }
   return copied === undefined
     ? Result.fail(new InvalidValue({ path: pathText(walk.path), reason: walk.problem ?? describe(value) }))
     : Result.succeed({ value: copied, thawed: walk.thawed })
@@ -61,6 +75,11 @@ export const copy = (value: unknown, root: string): Result.Result<Copied, Invali
 /**
  * Structural equality: records by keys whatever their order, dates by instant, bytes by content, NaN equal to itself,
  * `1n` unequal to `1`. One reference check where the two share structure.
+ *
+ * @example
+ * import * as Value from "@heph/entry/Value"
+ *
+ * console.log(Value.equals({ a: NaN, b: [1] }, { b: [1], a: NaN }), Value.equals(1, 1n)) //=> true false
  */
 export const equals = (a: Value, b: Value): boolean => {
   if (Object.is(a, b)) return true
@@ -107,29 +126,60 @@ export const thaw = (value: Value): Value => {
   return Object.freeze(out)
 }
 
-/** Freezes a checked value in place, and tells whether it holds bytes or dates, which stay changeable. */
-export const freeze = (value: Value): boolean => {
-  if (typeof value !== "object" || value === null) return false
-  if (value instanceof Uint8Array || value instanceof Date) return true
-  let thawed = false
-  if (Array.isArray(value)) {
-    for (const item of value) if (freeze(item)) thawed = true
-  } else {
-    // `for in` is safe on decoded records, whose prototype has nothing enumerable, and twice as fast as `Object.values`.
-    for (const key in value) if (freeze((value as Bag)[key]!)) thawed = true
+/**
+ * Takes over a value that was checked before it was stored and that nobody else holds, as a decoder has it: freezes it
+ * where it is. Its bytes are copied, since decoders cut them from the buffer they read. Refused is only what damaged
+ * bytes can make of a value: nesting deeper than {@link maxDepth}.
+ */
+export const adopt = (value: Value, root: string): Result.Result<Copied, InvalidValue> => {
+  const walk: Adoption = { thawed: false, tooDeep: false }
+  const adopted = adoptAt(value, walk, 0)
+  return walk.tooDeep
+    ? Result.fail(new InvalidValue({ path: root, reason: tooDeep }))
+    : Result.succeed({ value: adopted, thawed: walk.thawed })
+}
+
+interface Adoption {
+  thawed: boolean
+  tooDeep: boolean
+}
+
+const tooDeep = `it is nested deeper than ${maxDepth}; flatten it`
+
+const adoptAt = (value: Value, walk: Adoption, depth: number): Value => {
+  if (typeof value !== "object" || value === null) return value
+  if (value instanceof Uint8Array) {
+    walk.thawed = true
+    return new Uint8Array(value)
   }
-  Object.freeze(value)
-  return thawed
+  if (value instanceof Date) {
+    walk.thawed = true
+    return value
+  }
+  if (depth === maxDepth) {
+    walk.tooDeep = true
+    return value
+  }
+  const items = value as Record<string, Value>
+  // `for in` is safe on decoded records, whose prototype has nothing enumerable, and twice as fast as `Object.keys`.
+  for (const key in items) {
+    const item = items[key]!
+    const adopted = adoptAt(item, walk, depth + 1)
+    if (adopted !== item) items[key] = adopted
+  }
+  return Object.freeze(value)
 }
 
 interface Walk {
   readonly path: Array<string | number>
+  /** The lists and records on the way to a value: one that comes up again holds itself. */
+  readonly above: Array<object>
   bytes: number
   thawed: boolean
   problem: string | undefined
 }
 
-const copyAt = (value: unknown, walk: Walk, depth: number): Value | undefined => {
+const copyAt = (value: unknown, walk: Walk): Value | undefined => {
   walk.bytes += 8
   switch (typeof value) {
     case "string":
@@ -153,7 +203,7 @@ const copyAt = (value: unknown, walk: Walk, depth: number): Value | undefined =>
   if (value instanceof Uint8Array) {
     walk.bytes += value.length
     walk.thawed = true
-    return withinSize(walk, Uint8Array.from(value))
+    return withinSize(walk, new Uint8Array(value))
   }
   if (value instanceof Date) {
     if (Number.isNaN(value.getTime())) return fail(walk, "the date is invalid")
@@ -163,36 +213,40 @@ const copyAt = (value: unknown, walk: Walk, depth: number): Value | undefined =>
   const prototype: unknown = Object.getPrototypeOf(value)
   const list = Array.isArray(value) && prototype === Array.prototype
   if (!list && prototype !== Object.prototype && prototype !== null) return fail(walk, describe(value))
-  if (depth === maxDepth) {
-    return fail(walk, `it is nested deeper than ${maxDepth}: ${isCyclic(value) ? "it holds itself" : "flatten it"}`)
-  }
-  return list ? copyList(value, walk, depth) : copyRecord(value as Record<string, unknown>, walk, depth)
+  if (walk.above.includes(value)) return fail(walk, "it holds itself")
+  if (walk.above.length === maxDepth) return fail(walk, tooDeep)
+  walk.bytes += 24
+  if (Object.getOwnPropertySymbols(value).length > 0) return fail(walk, "a symbol is among its keys")
+  walk.above.push(value)
+  const copied = list ? copyList(value, walk) : copyRecord(value as Record<string, unknown>, walk)
+  walk.above.pop()
+  return copied
 }
 
-const copyList = (value: ReadonlyArray<unknown>, walk: Walk, depth: number): Value | undefined => {
+const copyList = (value: ReadonlyArray<unknown>, walk: Walk): Value | undefined => {
   const out: Array<Value> = []
   const at = walk.path.length
   for (let i = 0; i < value.length; i++) {
     walk.path[at] = i
-    const item = copyAt(value[i], walk, depth + 1)
+    const item = copyAt(value[i], walk)
     if (item === undefined) return undefined
     out.push(item)
   }
   walk.path.length = at
-  if (Object.keys(value).length !== value.length) return fail(walk, "a list with keys of its own")
+  // Not `keys`, which makes a text of every index.
+  if (Object.values(value).length !== value.length) return fail(walk, "it is a list with keys of its own")
   return withinSize(walk, Object.freeze(out))
 }
 
-const copyRecord = (value: Record<string, unknown>, walk: Walk, depth: number): Value | undefined => {
+const copyRecord = (value: Record<string, unknown>, walk: Walk): Value | undefined => {
   const out: Record<string, Value> = {}
   const at = walk.path.length
-  if (Object.getOwnPropertySymbols(value).length > 0) return fail(walk, "a record with a symbol as a key")
   for (const key of Object.keys(value)) {
     walk.path[at] = key
     if (key === "__proto__") return fail(walk, `the key "__proto__" is not allowed`)
     if (!key.isWellFormed()) return fail(walk, "the key holds half a surrogate pair, which UTF-8 cannot carry")
     walk.bytes += key.length
-    const item = copyAt(value[key], walk, depth + 1)
+    const item = copyAt(value[key], walk)
     if (item === undefined) return undefined
     out[key] = item
   }
@@ -216,15 +270,6 @@ const describe = (value: unknown): string => {
   if (typeof value === "function" || typeof value === "symbol") return `a ${typeof value} cannot be stored`
   const name = (value as { readonly constructor?: { readonly name?: string } }).constructor?.name
   return `a ${name ?? typeof value} cannot be stored; use a plain record, a list, bytes or a date`
-}
-
-/** Asked once a value is too deep: whether it gets there by holding itself. */
-const isCyclic = (value: unknown, above: ReadonlySet<unknown> = new Set()): boolean => {
-  if (typeof value !== "object" || value === null) return false
-  if (above.has(value)) return true
-  if (above.size > maxDepth) return false
-  const within = new Set(above).add(value)
-  return Object.values(value).some((item) => isCyclic(item, within))
 }
 
 const pathText = (path: ReadonlyArray<string | number>): string =>

@@ -1,1 +1,1 @@
-export {}
+export * as HistoryMemory from "./HistoryMemory.ts"

@@ -1,1 +1,1 @@
-export {}
+export * as HistorySqlite from "./HistorySqlite.ts"

@@ -4,15 +4,16 @@
  *
  *     v0 = baseline ──changesets──▶ v1 ──▶ v2 ══ checkpoint ══ v3 ──▶ head
  *
- * A checkpoint is the delta from the baseline to the state of a version, written as a changeset: with its originals it
- * still tells, at the next boot, whether the history fits the baseline it is given then.
+ * A checkpoint is everything up to a version as one changeset. It follows from the history, not from the baseline of the
+ * day: an update whose outcome is what was there at first stays in it, and so do the originals. So it tells, at the next
+ * boot, whether the history fits the baseline it is given then, and leads to the state that all changesets would lead to.
  */
 import * as ChangeSet from "@heph/changeset/ChangeSet"
 import * as Codec from "@heph/changeset/Codec"
-import * as Delta from "@heph/changeset/Delta"
 import * as Operation from "@heph/changeset/Operation"
 import type { CorruptBytes } from "@heph/entry/Codec"
 import * as Entry from "@heph/entry/Entry"
+import type * as EntryId from "@heph/entry/EntryId"
 import * as State from "@heph/entry/State"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -21,6 +22,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { LRUCache } from "lru-cache"
 import * as HistoryStore from "./HistoryStore.ts"
+import * as Trace from "./internal/trace.ts"
 import * as Packed from "./Packed.ts"
 import type * as Version from "./Version.ts"
 
@@ -142,7 +144,7 @@ export class History extends Context.Service<
     /** Whether so much has changed since the last checkpoint that another one of this state would pay. */
     readonly checkpointDue: (state: State.State) => boolean
     /** Writes a checkpoint. Yields between chunks, so that others run meanwhile. */
-    readonly checkpoint: (version: number, state: State.State) => Effect.Effect<void, HistoryStore.HistoryStoreError>
+    readonly checkpoint: (version: number, state: State.State) => Effect.Effect<void, HistoryError>
     /**
      * Reads the whole store and replays every version, and lists what is damaged or does not follow from its parent.
      */
@@ -155,10 +157,10 @@ export class History extends Context.Service<
 
 /** Operations in a chunk of a checkpoint: ~6 ms of encoding between two yields. */
 const chunkOperations = 500
-/** Versions read at once on a walk: parents mostly have the next lower ids. */
+/** Versions read at once on a walk, at most: parents mostly have the next lower ids. */
 const readAhead = 64
 /** Below this many operations since the last checkpoint, reading them costs less than it is worth to write another. */
-const leastForCheckpoint = 500
+const leastForCheckpoint = 4000
 
 export const make = Effect.gen(function* () {
   const store = yield* HistoryStore.HistoryStore
@@ -167,8 +169,13 @@ export const make = Effect.gen(function* () {
   // Whether the baseline's entries are not the ones that the history's originals remember. Ways back would bring the
   // old ones, so that states are then only built forward from the baseline.
   let drifted = false
+  // What changesets found in the baseline, on the way to a version: the originals that its checkpoint must keep.
+  let found: { readonly version: number; readonly originals: Map<EntryId.EntryId, Entry.Entry> } | undefined
   let near: { readonly version: number; readonly state: State.State } = { version: 0, state: baseline }
+  // Operations since the last checkpoint: on the way to head, and to versions that head was at. Branches that grow in
+  // turn would otherwise share one count, and all of its checkpoints could fall on one of them.
   let sinceCheckpoint = 0
+  const sinceAt = new LRUCache<number, number>({ max: 4096 })
   const records = new LRUCache<number, HistoryStore.VersionRecord>({ max: 4096 })
   const states = new LRUCache<number, State.State>({ max: 16 })
 
@@ -181,60 +188,85 @@ export const make = Effect.gen(function* () {
     return Number.isInteger(id) && id >= 0 && id <= info.last ? Effect.succeed(id) : Effect.fail(unknown(ref))
   }
 
-  const version = Effect.fnUntraced(function* (id: number) {
+  const read = Effect.fnUntraced(function* (id: number, ahead: number) {
     const known = records.get(id)
     if (known !== undefined) return known
     if (id < 1 || id > info.last) return yield* unknown(id)
-    for (const record of yield* store.versions({ before: id + 1, limit: readAhead })) records.set(record.id, record)
-    return records.get(id) ?? (yield* unknown(id))
+    const run = yield* store.versions({ before: id + 1, limit: ahead })
+    for (const record of run) records.set(record.id, record)
+    return run[0]?.id === id ? run[0] : yield* unknown(id)
   })
+
+  const version = (id: number) => read(id, 1)
+
+  /** Reads versions on a walk to the root: twice as many as the last time if all of those were wanted, else one. */
+  const climber = () => {
+    let ahead = 1
+    let next = 0
+    let wanted = 0
+    return (id: number) => {
+      if (!records.has(id)) {
+        ahead = id === next && wanted === ahead ? Math.min(2 * ahead, readAhead) : 1
+        next = id - ahead
+        wanted = 0
+      }
+      wanted++
+      return read(id, ahead)
+    }
+  }
 
   const changeset = Effect.fnUntraced(function* (id: number) {
     if (id === 0) return []
     return yield* Effect.fromResult((yield* version(id)).changeset.value())
   })
 
-  /** The parents of both until they meet. Ids grow along the tree, so that the larger one is never an ancestor. */
+  /** The versions of both sides until they meet. Ids grow along the tree, so that the larger one is never an ancestor. */
   const route = Effect.fnUntraced(function* (from: number, to: number, limit: number) {
-    const back: Array<number> = []
-    const forward: Array<number> = []
+    const back: Array<HistoryStore.VersionRecord> = []
+    const forward: Array<HistoryStore.VersionRecord> = []
+    const [climbFrom, climbTo] = [climber(), climber()]
     let a = from
     let b = to
     while (a !== b) {
       if (back.length + forward.length >= limit) return undefined
+      const record = yield* a > b ? climbFrom(a) : climbTo(b)
       if (a > b) {
-        back.push(a)
-        a = (yield* version(a)).parent
+        back.push(record)
+        a = record.parent
       } else {
-        forward.push(b)
-        b = (yield* version(b)).parent
+        forward.push(record)
+        b = record.parent
       }
     }
-    return { back, forward: forward.reverse(), meet: a }
+    return { back, forward: forward.reverse() }
   })
 
   const path = Effect.fn("History.path")(function* (from: number, to: number) {
     for (const id of [from, to]) if (id < 0 || id > info.last) return yield* unknown(id)
-    const { back, forward, meet } = (yield* route(from, to, Infinity))!
-    const arrivals = back.length === 0 ? [] : [...back.slice(1), meet]
+    const { back, forward } = (yield* route(from, to, Infinity))!
     return [
-      ...arrivals.map((id): Step => ({ version: id, direction: "backward" })),
-      ...forward.map((id): Step => ({ version: id, direction: "forward" }))
+      ...back.map(({ parent }): Step => ({ version: parent, direction: "backward" })),
+      ...forward.map(({ id }): Step => ({ version: id, direction: "forward" }))
     ]
   })
 
   const walk = Effect.fnUntraced(function* (
     state: State.State,
-    back: ReadonlyArray<number>,
-    forward: ReadonlyArray<number>
+    back: ReadonlyArray<HistoryStore.VersionRecord>,
+    forward: ReadonlyArray<HistoryStore.VersionRecord>
   ) {
-    const changes: Array<readonly [ChangeSet.ChangeSet, boolean]> = []
-    for (const id of back) changes.push([yield* changeset(id), true])
-    for (const id of forward) changes.push([yield* changeset(id), false])
+    const backward: Array<ChangeSet.ChangeSet> = []
+    const onward: Array<ChangeSet.ChangeSet> = []
+    for (const { changeset } of back) backward.push(yield* Effect.fromResult(changeset.value()))
+    for (const { changeset } of forward) onward.push(yield* Effect.fromResult(changeset.value()))
     return State.update(state, (builder) => {
-      for (const [operations, reversed] of changes) {
-        if (reversed) for (const operation of operations.toReversed()) undo(builder, operation)
-        else for (const operation of operations) redo(builder, operation)
+      for (const operations of backward) for (const operation of operations.toReversed()) undo(builder, operation)
+      for (const operations of onward) {
+        for (const operation of operations) {
+          // The way back over this one would bring what the baseline no longer has.
+          if (!meets(operation, builder.get(Operation.idOf(operation)), baseline)) drifted = true
+          redo(builder, operation)
+        }
       }
     })
   })
@@ -242,72 +274,77 @@ export const make = Effect.gen(function* () {
   /** From a version up to the nearest ancestor with a checkpoint, or the root. */
   const base = Effect.fnUntraced(function* (of: number) {
     const checkpoints = new Set(info.checkpoints)
-    const forward: Array<number> = []
+    const forward: Array<HistoryStore.VersionRecord> = []
+    const climb = climber()
     let at = of
     while (at !== 0 && !checkpoints.has(at)) {
-      forward.push(at)
-      at = (yield* version(at)).parent
+      const record = yield* climb(at)
+      forward.push(record)
+      at = record.parent
     }
     return { at, forward: forward.reverse() }
   })
 
   const checkpointOperations = Effect.fnUntraced(function* (at: number) {
-    if (at === 0) return []
     const chunks: Array<ChangeSet.ChangeSet> = []
+    if (at === 0) return chunks
     for (const chunk of yield* store.checkpoints.load(at)) chunks.push(yield* Effect.fromResult(Codec.decode(chunk)))
     return chunks
   })
 
-  const fromBase = Effect.fnUntraced(function* (of: number) {
+  /** What the history up to a version makes of a baseline, and how it fits. */
+  const replay = Effect.fnUntraced(function* (onto: State.State, of: number) {
     const { at, forward } = yield* base(of)
-    const chunks = yield* checkpointOperations(at)
-    const state = State.update(baseline, (builder) => {
-      for (const chunk of chunks) for (const operation of chunk) redo(builder, operation)
-    })
-    return yield* walk(state, [], forward)
-  })
-
-  const stateAt = Effect.fn("History.stateAt")(function* (of: number) {
-    if (of === 0) return baseline
-    if (of === near.version) return near.state
-    const known = states.get(of)
-    if (known !== undefined) return known
-    if (of < 0 || of > info.last) return yield* unknown(of)
-    // A step of a way costs about as much as four entries of a checkpoint.
-    const way = drifted ? undefined : yield* route(near.version, of, 100 + near.state.size / 4)
-    const state = way === undefined ? yield* fromBase(of) : yield* walk(near.state, way.back, way.forward)
-    states.set(of, state)
-    return state
-  })
-
-  const load = Effect.fn("History.load")(function* (onto: State.State, of: number, options?: LoadOptions) {
-    if (of < 0 || of > info.last) return yield* unknown(of)
-    const { at, forward } = yield* base(of)
-    const changesets = [...(yield* checkpointOperations(at))]
-    let replayed = 0
-    for (const id of forward) {
-      const operations = yield* changeset(id)
-      changesets.push(operations)
-      replayed += 1 + operations.length
-    }
+    const changesets = yield* checkpointOperations(at)
+    for (const { changeset } of forward) changesets.push(yield* Effect.fromResult(changeset.value()))
     const exists = new Set<string>()
     const missing = new Set<string>()
+    const originals = new Map<EntryId.EntryId, Entry.Entry>()
     let differs = false
     const state = State.update(onto, (builder) => {
       for (const operations of changesets) {
         for (const operation of operations) {
           const id = Operation.idOf(operation)
           const there = builder.get(id)
-          if (operation.op === "create" ? there !== undefined : there === undefined) {
-            ;(operation.op === "create" ? exists : missing).add(id.value)
-            differs = true
-          } else if (onto.size > 0 && operation.op !== "create" && !Entry.equals(there!, operation.original!)) {
-            differs = true
+          if (!meets(operation, there, onto)) differs = true
+          if (operation.op === "create") {
+            if (there !== undefined) exists.add(id.value)
+          } else {
+            if (there === undefined) missing.add(id.value)
+            if (there === onto.get(id) && !originals.has(id)) originals.set(id, operation.original!)
           }
           redo(builder, operation)
         }
       }
     })
+    return { state, exists, missing, originals, differs, since: operationsOf(forward) }
+  })
+
+  const stateAt = Effect.fn("History.stateAt")(function* (of: number) {
+    const from = near
+    if (of === from.version) return from.state
+    // Says so itself, where versions are not kept.
+    if (!store.capabilities.travel) yield* store.versions({ ids: [of] })
+    if (of === 0) return baseline
+    const known = states.get(of)
+    if (known !== undefined) return known
+    if (of < 0 || of > info.last) return yield* unknown(of)
+    const onto = baseline
+    // A step of a way costs about as much as four entries of a checkpoint.
+    const way = drifted ? undefined : yield* route(from.version, of, 100 + from.state.size / 4)
+    let state: State.State
+    if (way === undefined) {
+      const replayed = yield* replay(onto, of)
+      if (replayed.differs && onto === baseline) drifted = true
+      state = replayed.state
+    } else state = yield* walk(from.state, way.back, way.forward)
+    if (onto === baseline) states.set(of, state)
+    return state
+  })
+
+  const load = Effect.fn("History.load")(function* (onto: State.State, of: number, options?: LoadOptions) {
+    if (of < 0 || of > info.last) return yield* unknown(of)
+    const { differs, exists, missing, originals, since, state } = yield* replay(onto, of)
     if (options?.misfit !== "history wins" && (exists.size > 0 || missing.size > 0)) {
       return yield* new HistoryMisfit({ exists: [...exists].sort(), missing: [...missing].sort() })
     }
@@ -315,8 +352,10 @@ export const make = Effect.gen(function* () {
       baseline = onto
       drifted = differs
       states.clear()
+      sinceAt.clear()
       near = { version: of, state }
-      sinceCheckpoint = replayed
+      found = { version: of, originals }
+      sinceCheckpoint = since
     }
     return { state, adopt }
   })
@@ -340,15 +379,23 @@ export const make = Effect.gen(function* () {
     const revision = yield* store.append(appended, info.revision)
     const last = appended.at(-1)?.id ?? info.last
     info = { ...info, head: appended.length === 0 ? info.head : last, last, revision }
-    for (const record of appended) {
-      records.set(record.id, record)
-      sinceCheckpoint += 1 + record.created + record.updated + record.deleted
+    sinceCheckpoint += operationsOf(appended)
+    for (const [i, record] of appended.entries()) {
+      // Where nothing can be read back, what can be read must not depend on what is in a cache.
+      if (store.capabilities.travel) records.set(record.id, record)
+      if (found?.version !== record.parent) found = undefined
+      else {
+        for (const operation of drafts[i]!.changeset) noteOriginal(found.originals, operation, baseline)
+        found = { version: record.id, originals: found.originals }
+      }
     }
     return appended
   })
 
   const moveHead = Effect.fnUntraced(function* (to: number, timestamp: number) {
     const revision = yield* store.moveHead(to, timestamp, info.revision)
+    sinceAt.set(info.head, sinceCheckpoint)
+    sinceCheckpoint = sinceAt.get(to) ?? sinceCheckpoint
     info = { ...info, head: to, revision }
   })
 
@@ -364,8 +411,10 @@ export const make = Effect.gen(function* () {
 
   const checkpoint = Effect.fn("History.checkpoint")(function* (at: number, state: State.State) {
     // Counted from here: what is appended while this one is being written is in no checkpoint yet.
-    sinceCheckpoint = 0
-    const { changeset } = Delta.buildDelta(baseline, state)
+    if (at === info.head) sinceCheckpoint = 0
+    const onto = baseline
+    const originals = found?.version === at ? found.originals : (yield* replay(onto, at)).originals
+    const changeset = summary(onto, state, originals)
     const chunks: Array<Uint8Array> = []
     for (let start = 0; start < changeset.length; start += chunkOperations) {
       chunks.push(Codec.encode(changeset.slice(start, start + chunkOperations)))
@@ -378,11 +427,11 @@ export const make = Effect.gen(function* () {
   const verify = Effect.gen(function* () {
     const damage = [...(yield* store.verify)]
     if (damage.length > 0 || !store.capabilities.travel) return { versions: info.last, damage }
-    return { versions: info.last, damage: yield* replay }
+    return { versions: info.last, damage: yield* examine }
   }).pipe(Effect.withSpan("History.verify"))
 
-  /** Every version on the state of its parent; a parent's state is let go with its last child. */
-  const replay = Effect.gen(function* () {
+  /** Every version on what its ancestors did, whatever the baseline; a parent's part is let go with its last child. */
+  const examine = Effect.gen(function* () {
     const damage: Array<HistoryStore.Damage> = []
     const report = (id: number, reason: string) => damage.push({ what: `v${id}`, reason })
     const children = new Map<number, number>()
@@ -391,7 +440,7 @@ export const make = Effect.gen(function* () {
         children.set(parent, (children.get(parent) ?? 0) + 1)
       }
     }
-    const reached = new Map<number, State.State>([[0, baseline]])
+    const reached = new Map<number, Trace.Trace>([[0, Trace.empty]])
     const checkpoints = new Set(info.checkpoints)
     for (let after = 0; after < info.last; after += 200) {
       for (const record of yield* store.versions({ after, limit: 200 })) {
@@ -405,16 +454,16 @@ export const make = Effect.gen(function* () {
           report(record.id, operations.failure.message)
           continue
         }
-        const fitted = ChangeSet.complete(parent, operations.success)
-        if (Result.isFailure(fitted)) {
-          report(record.id, `it does not follow from v${record.parent}: ${fitted.failure.message}`)
+        const traced = Trace.extend(parent, [operations.success])
+        if (Result.isFailure(traced)) {
+          report(record.id, `it does not follow from v${record.parent}: ${traced.failure}`)
           continue
         }
-        reached.set(record.id, fitted.success.state)
-        if (checkpoints.has(record.id) && !drifted) {
+        reached.set(record.id, traced.success)
+        if (checkpoints.has(record.id)) {
           const written = yield* Effect.result(checkpointOperations(record.id))
           if (Result.isFailure(written)) report(record.id, written.failure.message)
-          else if (Delta.buildDelta(over(baseline, written.success), fitted.success.state).changeset.length > 0) {
+          else if (!Trace.leadsTo(written.success, traced.success)) {
             report(record.id, "its checkpoint is not the state that its changesets lead to")
           }
         }
@@ -457,7 +506,7 @@ export const make = Effect.gen(function* () {
     moveHead,
     tag,
     checkpointDue: (state) =>
-      store.capabilities.durable && sinceCheckpoint >= Math.max(leastForCheckpoint, state.size / 2),
+      store.capabilities.durable && sinceCheckpoint >= Math.max(leastForCheckpoint, state.size * 1.5),
     checkpoint,
     verify
   })
@@ -475,10 +524,51 @@ const redo = (builder: State.Builder, operation: Operation.Operation): void =>
 const undo = (builder: State.Builder, operation: Operation.Operation): void =>
   operation.op === "create" ? builder.remove(operation.entry.id) : builder.set(operation.original!)
 
-const over = (state: State.State, changesets: ReadonlyArray<ChangeSet.ChangeSet>): State.State =>
-  State.update(state, (builder) => {
-    for (const operations of changesets) for (const operation of operations) redo(builder, operation)
+/** Whether an operation finds what it was made for. What does not come from the baseline comes from the history itself. */
+const meets = (operation: Operation.Operation, there: Entry.Entry | undefined, baseline: State.State): boolean =>
+  operation.op === "create"
+    ? there === undefined
+    : there !== undefined && (there !== baseline.get(there.id) || Entry.equals(there, operation.original!))
+
+/** Notes the original of the first operation on an entry of the baseline. */
+const noteOriginal = (
+  originals: Map<EntryId.EntryId, Entry.Entry>,
+  operation: Operation.Operation,
+  baseline: State.State
+): void => {
+  if (operation.op === "create" || originals.has(Operation.idOf(operation))) return
+  const there = baseline.get(Operation.idOf(operation))
+  if (there !== undefined && Entry.equals(there, operation.original!)) {
+    originals.set(there.id, operation.original!)
+  }
+}
+
+/**
+ * Everything up to a version as one changeset. It keeps every entry of the baseline that was touched, with what the
+ * history found there; what was created and deleted again leaves no trace, so that checkpoints do not grow for ever.
+ */
+const summary = (
+  baseline: State.State,
+  state: State.State,
+  originals: ReadonlyMap<EntryId.EntryId, Entry.Entry>
+): ChangeSet.ChangeSet => {
+  const operations: Array<Operation.Operation> = []
+  for (const [id, original] of originals) {
+    const now = state.get(id)
+    if (now?.kind === original.kind) operations.push(Operation.update(now, original))
+    else operations.push(Operation.remove(id, original), ...(now === undefined ? [] : [Operation.create(now)]))
+  }
+  State.diff(baseline, state, (before, after) => {
+    if (originals.has((before ?? after)!.id)) return
+    // The baseline has what the history created and deleted, or it would be here as an original.
+    if (after === undefined) operations.push(Operation.create(before!), Operation.remove(before!.id, before))
+    else if (before === undefined || !Entry.equals(before, after)) operations.push(Operation.create(after))
   })
+  return operations
+}
+
+const operationsOf = (records: ReadonlyArray<HistoryStore.VersionRecord>): number =>
+  records.reduce((sum, { created, deleted, updated }) => sum + 1 + created + updated + deleted, 0)
 
 const tagProblem = (name: string): string | undefined => {
   if (name === "") return "it is empty"

@@ -21,17 +21,17 @@ const unsupported = (what: string): Effect.Effect<never, HistoryStoreError> =>
 
 /** A store that counts, at v0. It ends with whoever holds it. */
 export const make: Effect.Effect<HistoryStore["Service"]> = Effect.map(Clock.currentTimeMillis, (created) => {
-  let tip: Precondition.Tip = { head: 0, revision: 0, last: 0 }
+  let facts: Precondition.Facts = { head: 0, revision: 0, last: 0 }
   return HistoryStore.of({
     capabilities: { durable: false, shared: false, travel: false },
-    info: Effect.sync(() => ({ created, ...tip, tags: new Map(), checkpoints: [] })),
+    info: Effect.sync(() => ({ created, ...facts, tags: new Map(), checkpoints: [] })),
     append: (versions, revision) =>
       Effect.suspend(() => {
-        const refusal = Precondition.append(tip, versions, revision, store)
+        const refusal = Precondition.append(facts, versions, revision, store)
         if (refusal !== undefined) return Effect.fail(refusal)
-        const last = tip.last + versions.length
-        tip = { head: versions.length === 0 ? tip.head : last, revision: revision + versions.length, last }
-        return Effect.succeed(tip.revision)
+        const last = facts.last + versions.length
+        facts = { head: versions.length === 0 ? facts.head : last, revision: revision + versions.length, last }
+        return Effect.succeed(facts.revision)
       }),
     moveHead: () => unsupported("going to a version"),
     tag: () => unsupported("a tag"),

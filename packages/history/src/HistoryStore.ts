@@ -117,8 +117,8 @@ export class HistoryStore extends Context.Service<
     /**
      * Appends the versions, in order, and moves head to each, in one durable transaction: all or nothing, and on disk
      * once it succeeds. `revision` is the one the writer saw; another one in the store is a conflict and writes nothing.
-     * Ids must follow `last` without a gap and parents must exist, else `HistoryStoreError` `NotFound`.
-     * Returns the new revision.
+     * Ids must follow `last` without a gap and parents must exist, else `HistoryStoreError` `NotFound`; a stale revision is
+     * told first (`Precondition.append`). Of no versions nothing is written. Returns the new revision.
      */
     readonly append: (
       versions: ReadonlyArray<VersionRecord>,
@@ -131,7 +131,7 @@ export class HistoryStore extends Context.Service<
       revision: number
     ) => Effect.Effect<number, HeadConflict | HistoryStoreError>
     /**
-     * Names a version, or with `null` forgets the name. An existing name moves. The version must exist.
+     * Names a version, or with `null` forgets the name, if it is one. An existing name moves. The version must exist.
      */
     readonly tag: (name: string, version: number | null) => Effect.Effect<void, HistoryStoreError>
     /** Those of the range that exist: in the order asked for with `ids` (duplicates and all), else by id. */

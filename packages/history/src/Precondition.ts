@@ -1,28 +1,30 @@
-import { HeadConflict, HistoryStoreError } from "./HistoryStore.ts"
 /**
- * What must hold before a store writes, the same for every backend. Check inside the transaction that writes, against
+ * What must hold before a store writes, the same for every store. Check inside the transaction that writes, against
  * what was read in it; a store whose checks and write are apart loses updates.
  */
+import { HeadConflict, HistoryStoreError } from "./HistoryStore.ts"
 import type * as Version from "./Version.ts"
 
 /** What a store holds, as far as a write has to know. Versions are 0 … `last`, with no gaps. */
-export interface Tip {
+export interface Facts {
   readonly head: number
   readonly revision: number
   readonly last: number
 }
 
 /** Why a version cannot be referred to, or nothing where it exists. `store` names the store in the error. */
-export const exists = (tip: Tip, version: number, store: string): HistoryStoreError | undefined =>
-  isKnown(tip, version) ? undefined : notFound(store, `there is no version v${version}; the last one is v${tip.last}`)
+export const exists = (facts: Facts, version: number, store: string): HistoryStoreError | undefined =>
+  isKnown(facts, version)
+    ? undefined
+    : notFound(store, `there is no version v${version}; the last one is v${facts.last}`)
 
 /** Why head cannot move to a version, or nothing. A stale revision is told before anything else. */
 export const moveHead = (
-  tip: Tip,
+  facts: Facts,
   version: number,
   revision: number,
   store: string
-): HeadConflict | HistoryStoreError | undefined => conflict(tip, revision) ?? exists(tip, version, store)
+): HeadConflict | HistoryStoreError | undefined => conflict(facts, revision) ?? exists(facts, version, store)
 
 /**
  * Why versions cannot be appended, or nothing. Their ids must be `last + 1`, `last + 2`, …, and a parent must come
@@ -31,20 +33,20 @@ export const moveHead = (
  * @example
  * import * as Precondition from "@heph/history/Precondition"
  *
- * const tip = { head: 2, revision: 3, last: 2 }
- * console.log(Precondition.append(tip, [{ id: 3, parent: 1 }], 3, "my store")) //=> undefined
- * console.log(Precondition.append(tip, [{ id: 5, parent: 2 }], 3, "my store")?.message)
+ * const facts = { head: 2, revision: 3, last: 2 }
+ * console.log(Precondition.append(facts, [{ id: 3, parent: 1 }], 3, "my store")) //=> undefined
+ * console.log(Precondition.append(facts, [{ id: 5, parent: 2 }], 3, "my store")?.message)
  * //=> my store: v5 does not follow v2, the last version; the next one must be v3
  */
 export const append = (
-  tip: Tip,
+  facts: Facts,
   versions: ReadonlyArray<Pick<Version.Version, "id" | "parent">>,
   revision: number,
   store: string
 ): HeadConflict | HistoryStoreError | undefined => {
-  const stale = conflict(tip, revision)
+  const stale = conflict(facts, revision)
   if (stale !== undefined) return stale
-  let last = tip.last
+  let last = facts.last
   for (const { id, parent } of versions) {
     if (id !== last + 1) {
       return notFound(store, `v${id} does not follow v${last}, the last version; the next one must be v${last + 1}`)
@@ -57,13 +59,13 @@ export const append = (
   return undefined
 }
 
-const isKnown = (tip: Pick<Tip, "last">, version: number): boolean =>
-  Number.isInteger(version) && version >= 0 && version <= tip.last
+const isKnown = (facts: Pick<Facts, "last">, version: number): boolean =>
+  Number.isInteger(version) && version >= 0 && version <= facts.last
 
-const conflict = (tip: Tip, revision: number): HeadConflict | undefined =>
-  tip.revision === revision
+const conflict = (facts: Facts, revision: number): HeadConflict | undefined =>
+  facts.revision === revision
     ? undefined
-    : new HeadConflict({ expected: revision, found: { head: tip.head, revision: tip.revision } })
+    : new HeadConflict({ expected: revision, found: { head: facts.head, revision: facts.revision } })
 
 const notFound = (store: string, detail: string): HistoryStoreError =>
   new HistoryStoreError({ reason: "NotFound", store, detail })

@@ -13,7 +13,7 @@ import * as ChangeSet from "@heph/changeset/ChangeSet"
 import * as Delta from "@heph/changeset/Delta"
 import * as Operation from "@heph/changeset/Operation"
 import * as Entry from "@heph/entry/Entry"
-import * as EntryId from "@heph/entry/EntryId"
+import type * as EntryId from "@heph/entry/EntryId"
 import * as State from "@heph/entry/State"
 import * as HistoryMemory from "@heph/history-memory/HistoryMemory"
 import * as History from "@heph/history/History"
@@ -24,7 +24,6 @@ import type * as DependencyPattern from "@heph/resolver/DependencyPattern"
 import * as Resolver from "@heph/resolver/Resolver"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -177,20 +176,22 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
   const resolver = yield* Resolver.Resolver
   const pollMillis = Duration.toMillis(Duration.fromInputUnsafe(options?.pollInterval ?? "100 millis"))
 
-  const boot = yield* history.load(State.empty, history.info().head)
+  // Without the baseline, which `loadState` brings, a history that changes entries of it cannot fit.
+  const boot = yield* history.load(State.empty, history.info().head, { misfit: "history wins" })
   boot.adopt()
   let visible = new Snapshot(history.info().head, boot.state)
-  // Handlers that came later were told nothing of the state loaded here: their first `loadState` starts from nothing.
-  let untold = true
-  let outOfStep: ReadonlyArray<Transaction.OutOfStep> = []
+  // Handlers come after the state loaded here, and were told nothing of it: what the first `loadState` starts from.
+  let told: State.State | undefined = State.empty
+  const outOfStep = new Set<string>()
+  // What handlers that are out of step may hold beside the state.
   const suspects = new Map<EntryId.EntryId, Entry.Entry>()
   let graph: { readonly of: DependencyGraph.DependencyGraph; readonly references: unknown } | undefined
-  let writing: Fiber.Fiber<void, HistoryStore.HistoryStoreError> | undefined
+  let writing: Fiber.Fiber<void, History.HistoryError> | undefined
 
   const watchers = Watchers.make(history)
   const writers = Writers.make({
-    scope: yield* Effect.scope,
     append: history.append,
+    durable: history.capabilities.durable,
     publish: ({ draft, state }, record) => publish(record.id, state, draft.changeset, record)
   })
 
@@ -228,18 +229,19 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
       Effect.tapError((error) => Effect.logWarning(`the checkpoint of v${version} was not written: ${error.message}`)),
       Effect.uninterruptible
     )
-    return Effect.map(Effect.forkDetach(write), (fiber) => {
+    return Effect.map(Effect.forkDetach(write, { startImmediately: true }), (fiber) => {
       writing = fiber
     })
   })
 
-  const outOfStepIds = () => [...new Set(outOfStep.map(({ id }) => id))].sort()
+  const inStep = Effect.suspend(() =>
+    outOfStep.size === 0 ? Effect.void : Effect.fail(new OutOfStep({ ids: [...outOfStep].sort() }))
+  )
 
-  /** What every write begins with: nobody out of step, and nothing of other processes left to catch up with. */
-  const ready = Effect.suspend((): Effect.Effect<void, WriteError> => {
-    if (outOfStep.length > 0) return Effect.fail(new OutOfStep({ ids: outOfStepIds() }))
-    return history.info().head === visible.version ? Effect.void : Effect.asVoid(catchUp)
-  })
+  /** What every change begins with: nobody out of step, and nothing of other processes left to catch up with. */
+  const ready = Effect.suspend((): Effect.Effect<void, WriteError> =>
+    history.info().head === visible.version ? inStep : Effect.asVoid(catchUp)
+  )
 
   /** A transaction on the bus. */
   const transact = <A, E>(
@@ -248,22 +250,30 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
     changeset: ChangeSet.ChangeSet,
     append: Effect.Effect<A, E>
   ) =>
-    writers.within(
-      bus.transact({
-        cause,
-        version,
-        changeset,
-        references: resolver.references(),
-        append,
-        onOutOfStep: (failures) => {
-          outOfStep = [...outOfStep, ...failures]
-          for (const operation of changeset) {
-            const entry = operation.op === "delete" ? operation.original : operation.entry
-            if (entry !== undefined) suspects.set(entry.id, entry)
+    writers
+      .within(
+        bus.transact({
+          cause,
+          version,
+          changeset,
+          references: resolver.references(),
+          append,
+          onOutOfStep: (failures) => {
+            for (const { id } of failures) outOfStep.add(id)
+            if (cause === "resync") return
+            for (const operation of changeset) {
+              if (operation.op !== "delete") suspects.set(operation.entry.id, operation.entry)
+            }
           }
-        }
-      })
-    )
+        })
+      )
+      .pipe(
+        Effect.tap(() =>
+          Effect.sync(() => {
+            if (told !== undefined) told = Fitting.after(told, changeset)
+          })
+        )
+      )
 
   // ---------------------------------------------------------------- apply
 
@@ -272,12 +282,15 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
     find: Fitting.Find<E>,
     settings: ApplyOptions | undefined
   ): Effect.fn.Return<
-    Applied | Writers.Pending,
+    Applied | Writers.Ready,
     E | InvalidChange | CyclesRefused | WriteError | HistoryStore.HeadConflict
   > {
     yield* ready
     if (settings?.expected !== undefined) {
       yield* writers.flush
+      const seen = Result.getOrUndefined(yield* Effect.result(history.resolve(settings.expected)))
+      // Whoever expects it may know more than this process has seen.
+      if (seen !== visible.version && history.capabilities.shared) yield* catchUp
       const expected = yield* history.resolve(settings.expected)
       if (expected !== visible.version) return yield* new VersionConflict({ expected, current: visible.version })
     }
@@ -309,7 +322,7 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
       author: settings?.author,
       changeset
     }
-    if (!bus.concerns(changeset)) return yield* writers.push(draft, state)
+    if (!bus.concerns(changeset)) return { draft, state }
     const append = Effect.map(history.append([draft]), ([record]): Applied => {
       publish(record!.id, state, changeset, record)
       return { version: record, parent: draft.parent, changeset }
@@ -318,17 +331,14 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
   })
 
   const applyFound = <E>(find: Fitting.Find<E>, settings: ApplyOptions | undefined) =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(restore(writers.turn("apply", applyOnce(find, settings))), (applied) =>
-        "done" in applied
-          ? Effect.map(Deferred.await(applied.done), (record): Applied => ({
-              version: record,
-              parent: record.parent,
-              changeset: applied.draft.changeset
-            }))
-          : Effect.succeed(applied)
-      )
-    ).pipe((once) => persist("apply", once), Effect.tap(checkpointIfDue))
+    persist(
+      "apply",
+      writers.submit("apply", applyOnce(find, settings), (record, { draft }): Applied => ({
+        version: record,
+        parent: record.parent,
+        changeset: draft.changeset
+      }))
+    ).pipe(Effect.tap(checkpointIfDue))
 
   const apply = Effect.fn("Registry.apply")((change: Change.Change, settings?: ApplyOptions) =>
     applyFound(found(change), settings)
@@ -364,14 +374,15 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
   ) {
     const { changeset } = Delta.buildDelta(from, state, ordering())
     const append = Effect.map(record, () => {
-      publish(version, state, from === visible.state ? changeset : [])
       if (from !== visible.state) graph = undefined
+      publish(version, state, changeset)
     })
-    yield* bus.concerns(changeset) ? transact(cause, version, changeset, append) : append
+    yield* bus.concerns(changeset) ? transact(cause, version, changeset, append) : Effect.uninterruptible(append)
     yield* checkpointIfDue
   })
 
   const catchUp = Effect.gen(function* () {
+    yield* inStep
     yield* writers.flush
     const moved = yield* history.refresh
     const { head } = history.info()
@@ -382,10 +393,11 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
 
   const applyVersion = Effect.fn("Registry.applyVersion")(function* (ref: History.VersionRef) {
     const move = Effect.gen(function* () {
-      yield* ready
+      // Not `ready`: it leads away from a version of another process that handlers here refuse.
+      yield* inStep
       yield* writers.flush
       const version = yield* history.resolve(ref)
-      if (version === visible.version) return visible
+      if (version === visible.version && version === history.info().head) return visible
       const state = yield* history.stateAt(version)
       const now = yield* Clock.currentTimeMillis
       yield* moveTo("travel", version, state, history.moveHead(version, now))
@@ -399,14 +411,15 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
     ref?: History.VersionRef,
     loading?: History.LoadOptions
   ) {
-    const baseline: Array<Entry.Entry> = []
-    for (const entry of entries) baseline.push(yield* Effect.fromResult(Entry.make(entry)))
+    const creates: Array<Operation.Operation> = []
+    for (const entry of entries) creates.push(Operation.create(yield* Effect.fromResult(Entry.make(entry))))
+    const baseline = yield* Effect.fromResult(ChangeSet.apply(State.empty, creates))
     const load = Effect.gen(function* () {
-      yield* ready
+      yield* inStep
       yield* writers.flush
       yield* history.refresh
       const version = yield* history.resolve(ref ?? "head")
-      const { adopt, state } = yield* history.load(State.fromIterable(baseline), version, loading)
+      const { adopt, state } = yield* history.load(baseline, version, loading)
       const now = yield* Clock.currentTimeMillis
       const record = version === history.info().head ? Effect.void : history.moveHead(version, now)
       yield* moveTo(
@@ -414,9 +427,9 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
         version,
         state,
         Effect.tap(record, () => Effect.sync(adopt)),
-        untold ? State.empty : visible.state
+        told ?? visible.state
       )
-      untold = false
+      told = undefined
       return visible
     })
     return yield* persist("loadState", writers.turn("loadState", load))
@@ -428,37 +441,31 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
       Effect.gen(function* () {
         yield* writers.flush
         const { state, version } = visible
-        const gone = outOfStep.flatMap(({ id }) => {
-          const entry = suspects.get(EntryId.parseUnsafe(id))
-          return entry === undefined || state.has(id) ? [] : [entry]
-        })
-        const held = State.fromIterable(gone)
-        const { changeset } = Delta.buildDelta(held, state, ordering())
+        // Told to whoever handles its kind, if the state has none of that kind there.
+        const held = [...suspects.values()].filter(({ id, kind }) => state.get(id)?.kind !== kind)
+        const { changeset } = Delta.buildDelta(State.fromIterable(held), state, ordering())
         const settled = Effect.sync(() => {
-          outOfStep = []
-          untold = false
+          outOfStep.clear()
           suspects.clear()
+          told = undefined
         })
-        yield* transact("resync", version, changeset, settled)
+        // Its rollback takes back what handlers held before, too.
+        const failed = Effect.sync(() =>
+          changeset.forEach((operation) => outOfStep.add(Operation.idOf(operation).value))
+        )
+        yield* Effect.onError(transact("resync", version, changeset, settled), () => failed)
       })
     )
     .pipe(Effect.withSpan("Registry.resync"))
 
   const revert = Effect.fn("Registry.revert")(function* (ref: History.VersionRef, settings?: ApplyOptions) {
     const version = yield* history.resolve(ref)
-    const undoing = yield* Effect.orDie(Effect.fromResult(ChangeSet.reverse(yield* history.changeset(version))))
+    const changeset = yield* history.changeset(version)
     const find = (state: State.State) => {
-      const changed = new Set<string>()
-      const operations = undoing.filter((operation) => {
-        const id = Operation.idOf(operation)
-        const there = state.get(id)
-        if (sameEntry(there, operation.op === "delete" ? undefined : operation.entry)) return false
-        if (!sameEntry(there, operation.op === "create" ? undefined : operation.original)) changed.add(id.value)
-        return true
-      })
-      return changed.size === 0
+      const { changed, operations } = Fitting.undoing(changeset, state)
+      return changed.length === 0
         ? Result.succeed(operations)
-        : Result.fail(new RevertConflict({ version, ids: [...changed].sort() }))
+        : Result.fail(new RevertConflict({ version, ids: changed }))
     }
     return yield* applyFound(find, { message: `revert v${version}`, ...settings })
   })
@@ -498,7 +505,7 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
     const idle = (woken: Effect.Effect<void>): Effect.Effect<void, WriteError> =>
       history.capabilities.shared
         ? Effect.flatMap(Effect.timeoutOption(woken, pollMillis), (woke) =>
-            Option.isSome(woke) ? Effect.void : Effect.asVoid(follow)
+            Option.isSome(woke) || outOfStep.size > 0 ? Effect.void : Effect.asVoid(follow)
           )
         : woken
     const from = watching?.from === undefined ? Effect.sync(watchers.seen) : history.resolve(watching.from)
@@ -508,11 +515,13 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
   return Registry.of({
     current: () => visible,
     apply,
-    plan: (change) =>
-      Effect.map(Effect.fromResult(Fitting.fit(found(change), visible.state)), ({ changeset }) => ({
+    plan: Effect.fn("Registry.plan")(function* (change: Change.Change) {
+      const { changeset } = yield* Effect.fromResult(Fitting.fit(found(change), visible.state))
+      return {
         changeset: Delta.order(changeset, ordering()).changeset,
         cycles: Fitting.cyclesWith(dependencies(), changeset)
-      })),
+      }
+    }),
     applyVersion,
     revert,
     loadState,
@@ -547,7 +556,7 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
       last: history.info().last,
       tags: history.info().tags,
       capabilities: history.capabilities,
-      outOfStep: outOfStepIds()
+      outOfStep: [...outOfStep].sort()
     }),
     resync,
     verify: history.verify
@@ -579,6 +588,3 @@ export const layerMemory = (
       )
     )
   )
-
-const sameEntry = (a: Entry.Entry | undefined, b: Entry.Entry | undefined): boolean =>
-  a === undefined || b === undefined ? a === b : Entry.equals(a, b)

@@ -14,9 +14,15 @@ import * as Schema from "effect/Schema"
 
 /** A pattern as people write it. */
 export interface DependencyPattern {
-  /** Segments joined by dots, the first of them `meta` or `data`. A list is stepped into by the number of an item. */
+  /**
+   * Segments joined by dots, the first of them `meta` or `data`. A list is stepped into by the number of an item. Keys
+   * that hold a dot cannot be named.
+   */
   readonly path: string
-  /** Whether `*` in a segment stands for any run of characters; at most one in a segment. Off by default. */
+  /**
+   * Whether `*` in a segment stands for any run of characters; at most one in a segment. Off by default: then a `*` is a
+   * character like any other.
+   */
   readonly allowWildcard?: boolean | undefined
   /** For people: what the reference means. */
   readonly description?: string | undefined
@@ -49,6 +55,16 @@ export const dependsOn: DependencyPattern = {
   description: "what this entry depends on: names, ids, group:x or ns:x"
 }
 
+/**
+ * Checks a pattern and makes it ready to be walked.
+ *
+ * @example
+ * import * as DependencyPattern from "@heph/resolver/DependencyPattern"
+ * import * as Result from "effect/Result"
+ *
+ * const refused = DependencyPattern.compile({ path: "imports.*", allowWildcard: true })
+ * console.log(Result.isFailure(refused) && refused.failure.reason) //=> it must begin with "meta" or "data"
+ */
 export const compile = (pattern: DependencyPattern): Result.Result<Compiled, InvalidPattern> => {
   const invalid = (reason: string) => Result.fail(new InvalidPattern({ path: pattern.path, reason }))
   const [root, ...rest] = pattern.path.split(".")

@@ -22,30 +22,53 @@ export interface References {
 /** No references; shared by all entries that have none. */
 export const none: References = { entries: [], groups: [], namespaces: [] }
 
-/** The references that these texts make from an entry. Texts that cannot name anything, and the entry itself, drop out. */
+/**
+ * The references that these texts make from an entry. Texts that cannot name anything, and the entry itself, drop out.
+ *
+ * @example
+ * import * as EntryId from "@heph/entry/EntryId"
+ * import * as Reference from "@heph/resolver/Reference"
+ *
+ * const from = EntryId.parseUnsafe("app:api")
+ * const { entries, groups } = Reference.fromTexts(["db", "auth:tokens", "api", "group:migrations"], from)
+ * console.log(entries.join(" "), groups) //=> app:db auth:tokens [ 'migrations' ]
+ */
 export const fromTexts = (texts: ReadonlyArray<string>, from: EntryId.EntryId): References => {
   if (texts.length === 0) return none
-  const entries: Array<EntryId.EntryId> = []
-  const groups: Array<string> = []
-  const namespaces: Array<string> = []
+  const entries = new Set<EntryId.EntryId>()
+  const groups = new Set<string>()
+  const namespaces = new Set<string>()
   for (const text of texts) {
-    if (text.startsWith("group:")) add(groups, text.slice(6))
-    else if (text.startsWith("ns:")) add(namespaces, text.slice(3))
+    if (text.startsWith("group:")) groups.add(text.slice(6))
+    else if (text.startsWith("ns:")) namespaces.add(text.slice(3))
     else {
-      const id = EntryId.find(text) ?? Result.getOrUndefined(EntryId.parse(text, { namespace: from.namespace }))
-      if (id !== undefined && id !== from && !entries.includes(id)) entries.push(id)
+      const id = Result.getOrUndefined(EntryId.parse(text, { namespace: from.namespace }))
+      if (id !== undefined && id !== from) entries.add(id)
     }
   }
-  return { entries, groups, namespaces }
+  return { entries: [...entries], groups: [...groups], namespaces: [...namespaces] }
 }
 
 /** The groups an entry is in: `meta.groups`, one text or a list of texts. Being in a group is no dependency. */
 export const groupsOf = (entry: Entry.Entry): ReadonlyArray<string> => {
   const groups = entry.meta["groups"]
   if (typeof groups === "string") return [groups]
-  return Array.isArray(groups) ? groups.filter((group): group is string => typeof group === "string") : []
+  return Array.isArray(groups)
+    ? [...new Set<unknown>(groups)].filter((group): group is string => typeof group === "string")
+    : []
 }
 
-const add = (list: Array<string>, item: string): void => {
-  if (item !== "" && !list.includes(item)) list.push(item)
-}
+/**
+ * The sets of entries that references name, as `group:x` and `ns:x`. A graph has a node for each, so that a thousand
+ * entries which refer to a group of a thousand cost two thousand edges and not a million.
+ */
+export const setsIn = ({ groups, namespaces }: References): ReadonlyArray<string> =>
+  groups.length === 0 && namespaces.length === 0
+    ? groups
+    : [...groups.map((group) => `group:${group}`), ...namespaces.map((namespace) => `ns:${namespace}`)]
+
+/** The sets that an entry is in, named as in {@link setsIn}. */
+export const setsOf = (entry: Entry.Entry): ReadonlyArray<string> => [
+  `ns:${entry.id.namespace}`,
+  ...groupsOf(entry).map((group) => `group:${group}`)
+]

@@ -15,7 +15,19 @@ import * as Reference from "./Reference.ts"
 /** Finds the references that an entry makes. The same entry always gives the same ones. */
 export type References = (entry: Entry.Entry) => Reference.References
 
-/** The references at these patterns' places. Cost follows the places, not the size of the entry. */
+/**
+ * The references at these patterns' places. Cost follows the places, not the size of the entry.
+ *
+ * @example
+ * import * as Entry from "@heph/entry/Entry"
+ * import * as DependencyPattern from "@heph/resolver/DependencyPattern"
+ * import * as Resolver from "@heph/resolver/Resolver"
+ * import * as Result from "effect/Result"
+ *
+ * const imports = Result.getOrThrow(DependencyPattern.compile({ path: "data.imports.*", allowWildcard: true }))
+ * const entry = Entry.makeUnsafe({ id: "app:api", kind: "library", data: { imports: { sql: "db", log: "core:log" } } })
+ * console.log(Resolver.referencesAt([imports])(entry).entries.join(" ")) //=> app:db core:log
+ */
 export const referencesAt =
   (patterns: ReadonlyArray<DependencyPattern.Compiled>): References =>
   (entry) => {
@@ -29,6 +41,20 @@ const builtIn = [Result.getOrThrow(DependencyPattern.compile(DependencyPattern.d
 /** The references in `meta.depends_on`, which count everywhere. */
 export const declared: References = referencesAt(builtIn)
 
+/**
+ * The patterns of a registry.
+ *
+ * @example
+ * import * as Resolver from "@heph/resolver/Resolver"
+ * import * as Effect from "effect/Effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   const resolver = yield* Resolver.Resolver
+ *   yield* resolver.registerPattern({ path: "meta.server", description: "the server it is mounted on" })
+ *   return resolver.patterns().map((pattern) => pattern.path)
+ * })
+ * console.log(Effect.runSync(Effect.provide(program, Resolver.layer()))) //=> [ 'meta.depends_on', 'meta.server' ]
+ */
 export class Resolver extends Context.Service<
   Resolver,
   {

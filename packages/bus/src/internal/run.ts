@@ -1,24 +1,37 @@
-/** One transaction from begin to its end. What the steps are and why is told in `Transaction`. */
+/**
+ * One transaction from begin to its end. What the steps are and why is told in `Transaction`.
+ *
+ * All of it is uninterruptible but for the waiting on the way forward: there the caller's interruption is one more way
+ * for the transaction to fail. Who has accepted is written down before anything else is made of the answers, so that
+ * the way back leads over everybody.
+ */
 import * as Delta from "@heph/changeset/Delta"
 import * as Operation from "@heph/changeset/Operation"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
+import { identity } from "effect/Function"
+import * as Tracer from "effect/Tracer"
 import type { Input } from "../Bus.ts"
 import type * as Handler from "../Handler.ts"
 import type { RegistryEvents } from "../RegistryEvent.ts"
 import * as Transaction from "../Transaction.ts"
+import * as Answers from "./answers.ts"
 import * as Asking from "./asking.ts"
+import * as Surroundings from "./surroundings.ts"
+import * as Watch from "./watch.ts"
 
 export interface Registered {
   readonly name: string
+  /** In milliseconds. */
   readonly timeout: number
   readonly matches: (kind: string) => boolean
   /** What it needs is in `context`; only `handle` knew the type of both. */
   readonly handler: Handler.Handler<unknown, unknown>
   readonly context: Context.Context<never>
+  /** Its scope is closed: it is not asked again, not even in a transaction that has begun. */
+  gone: boolean
 }
 
 export interface Joined {
@@ -27,22 +40,28 @@ export interface Joined {
   readonly context: Context.Context<never>
 }
 
+/** The bus as it was when the transaction began. */
 export interface Setting {
   readonly id: number
-  readonly handlersOf: (kind: string) => ReadonlyArray<Registered>
+  /** The handlers of a kind, in the order they were registered; nothing for a kind that skips the bus. */
+  readonly handlersOf: (kind: string) => ReadonlyArray<Registered> | undefined
   readonly participants: ReadonlyArray<Joined>
+  /** How long it may take up to its append, in milliseconds. */
   readonly deadline: number | undefined
-  readonly emit: (<K extends keyof RegistryEvents>(event: K, value: RegistryEvents[K]) => void) | undefined
+  readonly observability: boolean | undefined
+  readonly emit: <K extends keyof RegistryEvents>(event: K, value: RegistryEvents[K]) => void
 }
 
-export const kindOf = (operation: Operation.Operation): string => Operation.kindOf(operation) ?? ""
+/** An operation put to a handler. */
+interface Put extends Watch.Put {
+  readonly handler: Registered
+}
 
-/** What asking the handlers of one operation came to. */
-interface Answers {
-  readonly accepted: Array<Registered>
-  refused: Transaction.Refused | undefined
-  deferred: { readonly handler: string; readonly reason: string } | undefined
-  readonly busy: Array<Transaction.OutOfStep>
+/** An operation put to its handlers. */
+interface Round {
+  readonly request: Handler.Request
+  readonly puts: ReadonlyArray<Put>
+  readonly span: Watch.Span | undefined
 }
 
 /** An operation that some handlers accepted, for the way back. */
@@ -51,26 +70,42 @@ interface Accepted {
   readonly handlers: ReadonlyArray<Registered>
 }
 
-type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+type Mask = <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
+
+/** After so many operations others get a turn, and a caller who has left is noticed. */
+const stretch = 256
 
 export const transact = <A, E>(
   input: Input<A, E>,
   setting: Setting
-): Effect.Effect<A, E | Transaction.Refused | Transaction.RollbackIncomplete> =>
-  Effect.uninterruptibleMask((restore) => new Runner(input, setting, restore).run())
+): Effect.Effect<A, E | Transaction.Refused | Transaction.RollbackIncomplete> => {
+  if (input.changeset.length === 0) return Effect.uninterruptible(input.append)
+  const broken = input.changeset.find((operation) => operation.op !== "create" && operation.original === undefined)
+  if (broken !== undefined) {
+    const id = Operation.idOf(broken).value
+    return Effect.die(new Error(`the ${broken.op} of ${id} lacks its original: complete the changeset first`))
+  }
+  return Effect.uninterruptibleMask((restore) =>
+    Effect.withFiber((fiber) => new Runner(input, setting, restore, fiber.context).run())
+  )
+}
 
 class Runner<A, E> {
   readonly input: Input<A, E>
   readonly setting: Setting
-  readonly restore: Restore
+  readonly restore: Mask
+  readonly context: Context.Context<never>
+  readonly contexts = new Map<object, Context.Context<never>>()
   readonly transaction: Transaction.Transaction
+  readonly watch: Watch.Watch | undefined
+  readonly now: () => number
+  readonly endsAt: number
   readonly accepted: Array<Accepted> = []
   readonly failures: Array<Transaction.OutOfStep> = []
-  readonly contexts = new Map<object, Context.Context<never>>()
   begun: ReadonlyArray<Joined> = []
-  endsAt: number | undefined
+  appending = false
 
-  constructor(input: Input<A, E>, setting: Setting, restore: Restore) {
+  constructor(input: Input<A, E>, setting: Setting, restore: Mask, context: Context.Context<never>) {
     this.input = input
     this.setting = setting
     this.restore = restore
@@ -80,6 +115,12 @@ class Runner<A, E> {
       version: input.version,
       operations: input.changeset.length
     }
+    this.watch = Watch.start(this.transaction, context, setting.observability)
+    this.context = this.watch === undefined ? context : Context.add(context, Tracer.ParentSpan, this.watch.span)
+    const clock = Context.get(context, Clock.Clock)
+    // By the monotonic clock: setting the wall clock must end no deadline.
+    this.now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+    this.endsAt = setting.deadline === undefined ? Infinity : this.now() + setting.deadline
   }
 
   run() {
@@ -91,151 +132,102 @@ class Runner<A, E> {
 
   /** Up to and with the append. */
   readonly forward = Effect.fnUntraced(function* (this: Runner<A, E>) {
-    const { deadline, emit, participants } = this.setting
-    if (deadline !== undefined) this.endsAt = (yield* Clock.currentTimeMillis) + deadline
-    emit?.("registry.begin", { transaction: this.transaction })
-    if (participants.length > 0) yield* this.begin()
+    this.setting.emit("registry.begin", { transaction: this.transaction })
+    if (this.setting.participants.length > 0) yield* this.begin()
     yield* this.operations()
-    // Handlers that answer at once never wait, so that a caller who has left is only noticed here.
+    // Handlers that answer at once never wait, so that a caller who has left may only be noticed here.
     yield* this.restore(Effect.void)
-    return yield* this.input.append
+    this.appending = true
+    return yield* this.watch === undefined ? this.input.append : this.watch.append(this.input.append)
   })
 
   readonly begin = Effect.fnUntraced(function* (this: Runner<A, E>) {
-    const outcomes = yield* Effect.forEach(
-      this.setting.participants,
-      (joined) => this.call(joined, joined.participant.begin),
-      { concurrency: "unbounded" }
-    )
-    let refusal: Transaction.ParticipantRefused | undefined
-    let interruption: Cause.Cause<never> | undefined
-    const begun: Array<Joined> = []
-    for (const [i, { interrupted, outcome }] of outcomes.entries()) {
-      const joined = this.setting.participants[i]!
-      interruption ??= interrupted
-      const detail = beginProblem(outcome, joined.timeout)
-      // A clean no is the only answer that tells us it holds nothing open; all others are told the end.
-      if (detail === undefined || outcome?._tag !== "Answered") begun.push(joined)
-      if (detail !== undefined) {
-        const cause = outcome?._tag === "Broke" ? { cause: outcome.cause } : {}
-        refusal ??= new Transaction.ParticipantRefused({ participant: joined.participant.name, detail, ...cause })
-      }
-    }
-    this.begun = begun
+    const { participants } = this.setting
+    const left = this.left()
+    const votes = participants.map((joined) => this.call(joined, "begin", left))
+    const interruption = yield* Asking.settle(votes, this.now, this.restore)
+    // A no in so many words is the only vote that tells us it holds nothing open; all others are told the end.
+    this.begun = participants.filter((_, i) => !Answers.isNo(votes[i]!))
     if (interruption !== undefined) return yield* Effect.failCause(interruption)
-    if (refusal !== undefined) return yield* refusal
+    for (const [i, { participant, timeout }] of participants.entries()) {
+      const vote = votes[i]!
+      const detail = Answers.noYes(vote, "yes")
+      if (detail === undefined) continue
+      if (vote.late && vote.limit < timeout) return yield* this.timedOut(`participant ${participant.name} to begin`)
+      const cause = vote.outcome?._tag === "Broke" ? { cause: vote.outcome.cause } : {}
+      return yield* new Transaction.ParticipantRefused({
+        participant: participant.name,
+        detail: `it ${detail}`,
+        ...cause
+      })
+    }
+    if (this.left() === 0) return yield* this.timedOut("the participants to begin")
   })
 
   /** Every operation, and the deferred ones again, pass after pass, as long as a pass gets somewhere. */
   readonly operations = Effect.fnUntraced(function* (this: Runner<A, E>) {
     const { changeset, references } = this.input
-    const held = new Map<number, Set<Registered>>()
+    /** Of operations that were deferred: how often they were put, and who has accepted already. */
+    const held = new Map<number, { readonly attempts: number; readonly accepted: ReadonlyArray<Registered> }>()
     let successors: ((index: number) => ReadonlySet<number>) | undefined
     let todo: Iterable<number> = changeset.keys()
-    for (let attempt = 1; ; attempt++) {
-      const deferred = new Map<number, { readonly handler: string; readonly reason: string }>()
+    let count = 0
+    for (;;) {
+      const deferred = new Map<number, Transaction.Deferral>()
       let progress = false
       for (const index of todo) {
         if (deferred.has(index)) continue
+        if (++count % stretch === 0) yield* this.restore(Effect.yieldNow)
         const operation = changeset[index]!
+        const handlers = this.setting.handlersOf(Operation.kindOf(operation)!)
         const before = held.get(index)
-        const all = this.setting.handlersOf(kindOf(operation))
-        const handlers = before === undefined ? all : all.filter((handler) => !before.has(handler))
-        if (all.length === 0 && this.setting.emit === undefined) continue
-        const answers = yield* this.ask(operation, handlers, "forward", attempt)
-        if (answers.accepted.length > 0) {
-          progress = true
-          this.accepted.push({ operation, handlers: answers.accepted })
-        }
-        this.failures.push(...answers.busy)
-        if (answers.refused !== undefined) return yield* answers.refused
-        if (answers.deferred === undefined) progress = true
-        else {
-          held.set(index, new Set([...(before ?? []), ...answers.accepted]))
-          deferred.set(index, answers.deferred)
-          successors ??= Delta.successors(changeset, { references })
-          const id = Operation.idOf(operation).value
-          for (const later of successors(index)) {
-            if (!deferred.has(later)) deferred.set(later, { handler: "none", reason: `it waits for ${id}` })
-          }
+        const request = requestOf(operation, "forward", (before?.attempts ?? 0) + 1, this.transaction)
+        if (before === undefined && handlers !== undefined) this.setting.emit(request.event, request)
+        const asked = before === undefined ? handlers : handlers?.filter((each) => !before.accepted.includes(each))
+        const round = this.put(request, asked ?? [], this.left())
+        const interruption = isSettled(round) ? undefined : yield* this.settle(round, this.restore)
+        const accepted = this.keep(operation, round)
+        if (interruption !== undefined) return yield* Effect.failCause(interruption)
+        const refusal = Answers.first(round.puts, (put) => Answers.refusal(put, request, this.setting.deadline))
+        if (refusal !== undefined) return yield* refusal
+        if (this.left() === 0) return yield* this.timedOut(`the ${request.op} of ${request.id}`)
+        const deferral = Answers.first(round.puts, (put) => Answers.deferral(put, request))
+        if (deferral === undefined || accepted.length > 0) progress = true
+        if (deferral === undefined) continue
+        held.set(index, { attempts: request.attempt, accepted: [...(before?.accepted ?? []), ...accepted] })
+        deferred.set(index, deferral)
+        successors ??= Delta.successors(changeset, { references })
+        for (const later of successors(index)) {
+          // Where the changeset is in no order, what should have waited may have been accepted already.
+          if (later < index || deferred.has(later)) continue
+          const { op } = changeset[later]!
+          deferred.set(later, { op, id: Operation.idOf(changeset[later]!).value, reason: `it waits for ${request.id}` })
         }
       }
       if (deferred.size === 0) return
       const waiting = [...deferred.keys()].sort((a, b) => a - b)
       if (!progress) {
-        return yield* new Transaction.OperationsDeferred({
-          operations: waiting.map((index) => ({
-            op: changeset[index]!.op,
-            id: Operation.idOf(changeset[index]!).value,
-            ...deferred.get(index)!
-          }))
-        })
+        return yield* new Transaction.OperationsDeferred({ operations: waiting.map((index) => deferred.get(index)!) })
       }
       todo = waiting
     }
   })
 
-  /** Puts an operation to its handlers, all at once, and waits for every answer. */
-  readonly ask = Effect.fnUntraced(function* (
-    this: Runner<A, E>,
-    operation: Operation.Operation,
-    handlers: ReadonlyArray<Registered>,
-    phase: Handler.Request["phase"],
-    attempt: number
-  ) {
-    const request = requestOf(operation, phase, attempt, this.transaction)
-    if (phase === "forward" && attempt === 1) this.setting.emit?.(request.event, request)
-    const answers: Answers = { accepted: [], refused: undefined, deferred: undefined, busy: [] }
-    const waiting: Array<{ readonly handler: Registered; readonly fiber: Fiber.Fiber<Handler.Verdict, unknown> }> = []
-    for (const handler of handlers) {
-      const started = Asking.ask(() => this.invoke(handler, handler.handler, request))
-      const { fiber, outcome } = Effect.isEffect(started) ? yield* started : started
-      if (fiber === undefined) weigh(answers, handler, request, outcome, handler.timeout)
-      else waiting.push({ handler, fiber })
-    }
-    if (waiting.length === 0) return answers
-    // The way back has no deadline of its own: each handler is given its time.
-    const now = this.endsAt === undefined || phase === "rollback" ? 0 : yield* Clock.currentTimeMillis
-    const left = this.endsAt === undefined || phase === "rollback" ? Infinity : Math.max(0, this.endsAt - now)
-    const settled = Effect.forEach(
-      waiting,
-      ({ fiber, handler }) => Asking.settle({ outcome: undefined, fiber }, Math.min(handler.timeout, left)),
-      { concurrency: "unbounded" }
-    )
-    const exit = yield* Effect.exit(phase === "rollback" ? settled : this.restore(settled))
-    if (exit._tag === "Success") {
-      for (const [i, { handler }] of waiting.entries()) {
-        const expired = left < handler.timeout ? { total: this.setting.deadline! } : {}
-        weigh(answers, handler, request, exit.value[i]!, handler.timeout, expired)
-      }
-      return answers
-    }
-    // The caller is gone. What the handlers came to by now decides whom the way back leads over.
-    for (const { fiber, handler } of waiting) {
-      weigh(answers, handler, request, { _tag: "TimedOut", late: yield* Asking.stop(fiber) }, handler.timeout)
-    }
-    if (answers.accepted.length > 0) this.accepted.push({ operation, handlers: answers.accepted })
-    this.failures.push(...answers.busy)
-    return yield* Effect.failCause(exit.cause)
-  })
-
   /** Undoes what was accepted and ends the transaction with what went wrong. */
   readonly back = Effect.fnUntraced(function* (this: Runner<A, E>, cause: Cause.Cause<E | Transaction.Refused>) {
-    for (const { handlers, operation } of this.accepted.toReversed()) {
-      const answers = yield* this.ask(inverse(operation), handlers, "rollback", 1)
-      for (const handler of handlers) {
-        if (answers.accepted.includes(handler) || answers.busy.some((busy) => busy.handler === handler.name)) continue
-        const { op } = inverse(operation)
-        const detail = answers.refused?.message ?? answers.deferred?.reason ?? "it did not accept"
-        this.failures.push({ handler: handler.name, op, id: Operation.idOf(operation).value, detail })
-      }
-      this.failures.push(...answers.busy)
+    for (const [i, { handlers, operation }] of this.accepted.toReversed().entries()) {
+      if ((i + 1) % stretch === 0) yield* Effect.yieldNow
+      // The way back has no deadline of its own: each handler is given its time.
+      const round = this.put(requestOf(inverse(operation), "rollback", 1, this.transaction), handlers, Infinity)
+      if (!isSettled(round)) yield* this.settle(round, identity)
+      for (const put of round.puts) if (!Answers.holds(put)) this.leave(put, round.request)
+      this.watch?.roundDone(round)
     }
-    yield* this.end("discard")
+    yield* this.end("discard", cause)
     if (this.failures.length === 0) return yield* Effect.failCause(cause)
-    this.input.onOutOfStep(this.failures)
     const error = new Transaction.RollbackIncomplete({ reason: Cause.squash(cause), failures: this.failures })
-    yield* Effect.logError(error.message)
+    yield* Effect.annotateLogs(Effect.logError(error.message), this.about)
+    this.input.onOutOfStep(this.failures)
     // An interrupted caller learns nothing from an error: the interruption must stay one.
     return yield* Cause.hasInterrupts(cause)
       ? Effect.failCause(Cause.combine(cause, Cause.fail(error)))
@@ -243,60 +235,120 @@ class Runner<A, E> {
   })
 
   /** Tells everybody the end. What goes wrong now is reported and changes nothing. */
-  readonly end = Effect.fnUntraced(function* (this: Runner<A, E>, how: "commit" | "discard") {
-    if (this.begun.length > 0) {
-      const outcomes = yield* Effect.forEach(
-        this.begun,
-        (joined) => this.call(joined, how === "commit" ? joined.participant.commit : joined.participant.discard, false),
-        { concurrency: "unbounded" }
-      )
-      for (const [i, { outcome }] of outcomes.entries()) {
-        if (outcome === undefined || outcome._tag === "Answered") continue
-        const detail = outcome._tag === "Broke" ? `${outcome.how}: ${Asking.describe(outcome.cause)}` : "took too long"
-        yield* Effect.logWarning(
-          `participant ${this.begun[i]!.participant.name} ${detail} in ${how} of the transaction to v${this.input.version}`
-        )
-      }
-    }
-    this.setting.emit?.(how === "commit" ? "registry.commit" : "registry.discard", { transaction: this.transaction })
-  })
-
-  /** One callback of a participant. Only `begin` heeds the caller's interruption and the deadline. */
-  readonly call = Effect.fnUntraced(function* <B>(
+  readonly end = Effect.fnUntraced(function* (
     this: Runner<A, E>,
-    joined: Joined,
-    callback: ((transaction: Transaction.Transaction) => B | Effect.Effect<B, unknown, unknown>) | undefined,
-    heeding = true
-  ): Effect.fn.Return<{
-    readonly outcome: Asking.Outcome<B | undefined> | undefined
-    readonly interrupted: Cause.Cause<never> | undefined
-  }> {
-    if (callback === undefined) return { outcome: { _tag: "Answered", value: undefined }, interrupted: undefined }
-    const started = Asking.ask<B>(() => this.invoke(joined, callback, this.transaction))
-    const asked = Effect.isEffect(started) ? yield* started : started
-    if (asked.fiber === undefined) return { outcome: asked.outcome, interrupted: undefined }
-    const left = heeding && this.endsAt !== undefined ? this.endsAt - (yield* Clock.currentTimeMillis) : Infinity
-    const settled = Asking.settle(asked, Math.max(0, Math.min(joined.timeout, left)))
-    const exit = yield* Effect.exit(heeding ? this.restore(settled) : settled)
-    if (exit._tag === "Success") return { outcome: exit.value, interrupted: undefined }
-    return { outcome: yield* Asking.stop(asked.fiber), interrupted: exit.cause }
+    how: "commit" | "discard",
+    cause?: Cause.Cause<E | Transaction.Refused>
+  ) {
+    const told = this.begun.map((joined) => this.call(joined, how, Infinity))
+    if (told.length > 0) yield* Asking.settle(told, this.now, identity)
+    for (const [i, { participant }] of this.begun.entries()) {
+      const detail = Answers.problem(told[i]!)
+      if (detail !== undefined) yield* this.warn(`participant ${participant.name} was told to ${how}: it ${detail}`)
+    }
+    this.setting.emit(`registry.${how}`, { transaction: this.transaction })
+    this.watch?.done(cause, this.appending, this.failures)
   })
 
-  /** Calls back; an effect gets what it asked for where it was registered, and all else from the transaction. */
-  invoke<I, B>(
-    owner: { readonly context: Context.Context<never> },
-    callback: (input: I) => B | Effect.Effect<B, unknown, unknown>,
-    input: I
-  ): B | Effect.Effect<B, unknown> {
-    const answer = callback(input)
-    if (!Effect.isEffect(answer)) return answer
-    return Effect.updateContext(answer as Effect.Effect<B, unknown>, (current: Context.Context<never>) => {
-      const known = this.contexts.get(owner)
-      if (known !== undefined) return known
-      const merged = Context.merge(owner.context, current)
-      this.contexts.set(owner, merged)
-      return merged
+  /** Puts an operation to handlers, all at once. */
+  put(request: Handler.Request, handlers: ReadonlyArray<Registered>, left: number): Round {
+    const span = handlers.length === 0 ? undefined : this.watch?.operation(request)
+    const puts: Array<Put> = []
+    for (const handler of handlers) {
+      if (handler.gone) continue
+      const own = span && this.watch?.handler(handler.name, span)
+      const asked = Asking.ask<Handler.Verdict>(
+        // Its services are in its context; whatever it fails with is no error of ours.
+        () => handler.handler(request) as Handler.Verdict | Effect.Effect<Handler.Verdict, unknown>,
+        () => this.contextOf(handler, own),
+        Math.min(handler.timeout, left),
+        this.now
+      )
+      const put = { handler, asked, span: own }
+      puts.push(put)
+      if (own !== undefined) Asking.whenDone(asked, () => this.watch?.handlerDone(put, request))
+    }
+    return { request, puts, span }
+  }
+
+  settle(round: Round, wait: Mask) {
+    const asked = round.puts.map((put) => put.asked)
+    return Asking.settle(asked, this.now, wait)
+  }
+
+  /** Writes down who accepted, and who may do so yet. */
+  keep(operation: Operation.Operation, round: Round): ReadonlyArray<Registered> {
+    const handlers: Array<Registered> = []
+    for (const put of round.puts) {
+      if (Answers.holds(put)) handlers.push(put.handler)
+      else if (Asking.isBusy(put.asked)) this.leave(put, round.request)
+    }
+    if (handlers.length > 0) this.accepted.push({ operation, handlers })
+    this.watch?.roundDone(round)
+    return handlers
+  }
+
+  /** Gives a handler up, as one that may be out of step. One that is still busy is heard of again when it ends. */
+  leave({ asked, handler }: Put, { id, op }: Handler.Request): void {
+    const about = { handler: handler.name, op, id: id.value }
+    this.failures.push({ ...about, detail: `it ${Answers.noYes(asked, "no")}` })
+    if (!Asking.isBusy(asked)) return
+    const called = asked.running.since
+    Asking.whenDone(asked, () => {
+      const after = `${Math.round(this.now() - called)} ms after it was called`
+      const end = { ...asked, late: false }
+      const answer = Answers.noYes(end, "no") ?? "accepted"
+      // An interruption may have taken the place of a yes. The registry may have moved on by now, or been put in step.
+      const unsure = ["accept", "interrupted"].includes(Answers.word(end))
+      if (unsure) this.input.onOutOfStep([{ ...about, detail: `it ${answer} ${after}` }])
+      const so = unsure
+        ? "it may hold something else than the registry does: resync or restart it"
+        : "it is busy no more"
+      const line = `handler ${handler.name}, given up on the ${op} of ${id}, ${answer} ${after}: ${so}`
+      Effect.runForkWith(this.context)(this.warn(line))
     })
+  }
+
+  /** One callback of a participant. */
+  call(joined: Joined, phase: "begin" | "commit" | "discard", left: number): Asking.Asked<unknown> {
+    const { participant } = joined
+    const callback = participant[phase]
+    const span = callback && this.watch?.participant(participant.name, phase)
+    const asked = Asking.ask<unknown>(
+      () => callback?.(this.transaction),
+      () => this.contextOf(joined, span),
+      Math.min(joined.timeout, left),
+      this.now
+    )
+    if (span !== undefined) Asking.whenDone(asked, () => this.watch?.participantDone(span, asked))
+    return asked
+  }
+
+  contextOf(owner: { readonly context: Context.Context<never> }, span: Watch.Span | undefined): Context.Context<never> {
+    let context = this.contexts.get(owner)
+    if (context === undefined) {
+      context = Surroundings.lend(owner.context, this.context)
+      this.contexts.set(owner, context)
+    }
+    return span === undefined ? context : Context.add(context, Tracer.ParentSpan, span.span)
+  }
+
+  /** How much of the whole transaction's time is left, in milliseconds. */
+  left(): number {
+    return this.endsAt === Infinity ? Infinity : Math.max(0, this.endsAt - this.now())
+  }
+
+  timedOut(waitingFor: string): Transaction.TransactionTimedOut {
+    return new Transaction.TransactionTimedOut({ millis: this.setting.deadline!, waitingFor })
+  }
+
+  get about() {
+    const { cause, id, version } = this.transaction
+    return { "heph.transaction": id, "heph.cause": cause, "heph.version": version }
+  }
+
+  warn(line: string): Effect.Effect<void> {
+    return Effect.annotateLogs(Effect.logWarning(line), this.about)
   }
 }
 
@@ -309,7 +361,7 @@ const requestOf = (
   event: `entry.${operation.op}`,
   op: operation.op,
   id: Operation.idOf(operation),
-  kind: kindOf(operation),
+  kind: Operation.kindOf(operation)!,
   entry: operation.op === "delete" ? undefined : operation.entry,
   original: operation.op === "create" ? undefined : operation.original,
   phase,
@@ -319,62 +371,9 @@ const requestOf = (
 
 /** The changeset is complete, so that every operation has an inverse. */
 const inverse = (operation: Operation.Operation): Operation.Operation => {
-  if (operation.op === "create") return { op: "delete", id: operation.entry.id, original: operation.entry }
-  if (operation.op === "delete") return { op: "create", entry: operation.original! }
-  return { op: "update", entry: operation.original!, original: operation.entry }
+  if (operation.op === "create") return Operation.remove(operation.entry.id, operation.entry)
+  if (operation.op === "delete") return Operation.create(operation.original!)
+  return Operation.update(operation.original!, operation.entry)
 }
 
-/** Files an outcome under what it means for the operation. The first refusal, and the first deferral, are kept. */
-const weigh = (
-  answers: Answers,
-  handler: Registered,
-  { id, op }: Handler.Request,
-  outcome: Asking.Outcome<Handler.Verdict>,
-  timeout: number,
-  deadline?: { readonly total?: number }
-): void => {
-  const about = { handler: handler.name, op, id: id.value }
-  if (outcome._tag === "TimedOut") {
-    // It may have accepted while it was being stopped. That is no answer any more, but it does hold the change.
-    if (outcome.late?._tag === "Answered" && outcome.late.value._tag === "Accept") answers.accepted.push(handler)
-    if (outcome.late === undefined) answers.busy.push({ ...about, detail: "it is still busy" })
-    answers.refused ??=
-      deadline?.total === undefined
-        ? new Transaction.HandlerTimedOut({ ...about, millis: timeout })
-        : new Transaction.TransactionTimedOut({
-            millis: deadline.total,
-            waitingFor: `handler ${handler.name} on the ${op} of ${id.value}`
-          })
-    return
-  }
-  if (outcome._tag === "Broke") {
-    const detail = Asking.describe(outcome.cause)
-    answers.refused ??= new Transaction.HandlerRejected({ ...about, how: outcome.how, detail, cause: outcome.cause })
-    return
-  }
-  const verdict = outcome.value
-  switch (verdict?._tag) {
-    case "Accept":
-      answers.accepted.push(handler)
-      return
-    case "Defer":
-      answers.deferred ??= { handler: handler.name, reason: verdict.reason }
-      return
-    default: {
-      const detail = verdict?._tag === "Reject" ? verdict.reason : "it answered neither accept, reject nor defer"
-      answers.refused ??= new Transaction.HandlerRejected({ ...about, how: "rejected", detail })
-    }
-  }
-}
-
-/** Why a participant has not begun, or nothing. */
-const beginProblem = (
-  outcome: Asking.Outcome<Handler.Verdict | void | undefined> | undefined,
-  timeout: number
-): string | undefined => {
-  if (outcome === undefined) return "it is still busy"
-  if (outcome._tag === "TimedOut") return `it did not vote within ${timeout} ms`
-  if (outcome._tag === "Broke") return `it ${outcome.how}: ${Asking.describe(outcome.cause)}`
-  const verdict = outcome.value
-  return verdict === undefined || verdict._tag === "Accept" ? undefined : verdict.reason
-}
+const isSettled = ({ puts }: Round): boolean => !puts.some(({ asked }) => Asking.isBusy(asked))

@@ -1,11 +1,11 @@
 /**
- * The conformance suite: what every backend must do, as named checks. {@link suite} makes Vitest tests of them, which is
- * all that a backend's test file needs; {@link checks} and {@link placeChecks} are the same as data, to be run one by one.
+ * The conformance suite: what every store must do, as named checks. {@link suite} makes Vitest tests of them, which is
+ * all that a store's test file needs; {@link checks} and {@link placeChecks} are the same as data, to be run one by one.
  *
  * Needs `vitest`, `@effect/vitest` and `fast-check` beside this package. What a store promises is what its
  * `capabilities` say: a check that asks for more does not apply to it.
  */
-import { assert, describe, it } from "@effect/vitest"
+import { describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -44,13 +44,17 @@ export interface Options<E, E2> {
 const timeout = 60_000
 
 /**
- * Declares the tests of a backend, one for each check that applies to it. The clock is the test clock, so a store that
+ * Declares the tests of a store, one for each check that applies to it. The clock is the test clock, so a store that
  * reads the time elsewhere is found out.
  *
- *     suite("HistoryMemory", { layer: HistoryMemory.layer })
+ * @example no-run
+ * import * as HistoryNone from "@heph/history/HistoryNone"
+ * import * as HistoryStoreSuite from "@heph/history/testing/HistoryStoreSuite"
+ *
+ * HistoryStoreSuite.suite("HistoryNone", { layer: HistoryNone.layer })
  */
 export const suite = <E, E2 = never>(name: string, options: Options<E, E2>): void => {
-  describe(name, async () => {
+  describe(`${name} as a store`, async () => {
     const capabilities = await Effect.runPromise(
       Effect.scoped(Effect.map(Layer.build(options.layer), (built) => Context.get(built, HistoryStore).capabilities))
     )
@@ -61,18 +65,8 @@ export const suite = <E, E2 = never>(name: string, options: Options<E, E2>): voi
         timeout
       )
     }
-    const applying = placeChecks.filter((check) => check.appliesTo(capabilities))
-    const { reopen } = options
-    if (reopen === undefined) {
-      it("is given a place to be reopened in, if it is durable or shared", () => {
-        assert.deepStrictEqual(
-          applying.map(({ name }) => name),
-          []
-        )
-      })
-      return
-    }
-    for (const check of applying) {
+    const reopen = options.reopen ?? Effect.die(new Error("a durable or shared store must be given `reopen`"))
+    for (const check of placeChecks.filter((check) => check.appliesTo(capabilities))) {
       it.effect(check.name, () => Effect.andThen(TestClock.setTime(now), Effect.flatMap(reopen, check.run)), timeout)
     }
   })

@@ -22,14 +22,19 @@ export const make = (history: History.History["Service"]) => {
   let seen = history.info().last
   const wakers = new Set<() => void>()
 
-  const woken = Effect.callback<void>((resume) => {
-    const wake = () => {
-      wakers.delete(wake)
-      resume(Effect.void)
-    }
-    wakers.add(wake)
-    return Effect.sync(() => wakers.delete(wake))
-  })
+  /** Waits until there is more than a watcher has seen. */
+  const wokenAfter = (cursor: () => number) =>
+    Effect.callback<void>((resume) => {
+      // It may have come between the last look and here.
+      if (cursor() < seen) return resume(Effect.void)
+      const wake = () => {
+        wakers.delete(wake)
+        // A resumed fiber runs at once, inside of whoever wakes it: it is to wait until the commit is over.
+        resume(Effect.yieldNow)
+      }
+      wakers.add(wake)
+      return Effect.sync(() => wakers.delete(wake))
+    })
 
   /** The recent versions after a cursor, if there are some and none is missing. */
   const atHand = (cursor: number): ReadonlyArray<HistoryStore.VersionRecord> | undefined => {
@@ -54,9 +59,9 @@ export const make = (history: History.History["Service"]) => {
     /** Every version after `from`, once each, by id. `idle` runs whenever there is nothing more, until it is woken. */
     stream: <E>(from: number, idle: (woken: Effect.Effect<void>) => Effect.Effect<void, E>) => {
       let cursor = from
-      const more = Effect.suspend(() => (cursor < seen ? Effect.void : idle(woken)))
+      const woken = wokenAfter(() => cursor)
       const next = Effect.gen(function* () {
-        yield* more
+        while (cursor >= seen) yield* idle(woken)
         const records = atHand(cursor) ?? (yield* history.versions({ after: cursor, limit: batchSize }))
         const batch: Array<Committed> = []
         for (const record of records) if (record.id <= seen) batch.push(yield* committed(record))

@@ -1,0 +1,39 @@
+/** Numbers, sizes and times as people read them. */
+
+const decimal = new Intl.NumberFormat("en")
+
+/** `1 entry`, `10,000 entries`. */
+export const count = (n: number, one: string, many = `${one}s`): string =>
+  `${decimal.format(n)} ${n === 1 ? one : many}`
+
+const units: ReadonlyArray<readonly [unit: string, bytes: number]> = [
+  ["gigabyte", 1e9],
+  ["megabyte", 1e6],
+  ["kilobyte", 1e3]
+]
+
+/** A number of bytes: `14.8 MB`. */
+export const size = (bytes: number): string => {
+  const [unit, of] = units.find(([, of]) => bytes >= of) ?? ["byte", 1]
+  return new Intl.NumberFormat("en", { style: "unit", unit, maximumSignificantDigits: 3 }).format(bytes / of)
+}
+
+/** A moment as ISO 8601, to the second. */
+export const moment = (millis: number): string => new Date(millis).toISOString().replace(/\.\d+Z$/, "Z")
+
+const spans: ReadonlyArray<readonly [unit: Intl.RelativeTimeFormatUnit, seconds: number]> = [
+  ["year", 31_557_600],
+  ["month", 2_629_800],
+  ["day", 86_400],
+  ["hour", 3600],
+  ["minute", 60]
+]
+
+const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" })
+
+/** How long ago: `now`, `5 seconds ago`, `3 days ago`. */
+export const ago = (millis: number, now: number): string => {
+  const seconds = Math.trunc((millis - now) / 1000)
+  const [unit, of] = spans.find(([, of]) => Math.abs(seconds) >= of) ?? ["second", 1]
+  return relative.format(Math.trunc(seconds / of), unit)
+}

@@ -1,0 +1,101 @@
+/** `plan` and `apply`: definitions against what the registry holds. */
+import * as Change from "@heph/registry/Change"
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Changes from "../Changes.ts"
+import * as Flags from "../Flags.ts"
+import * as Input from "../Input.ts"
+import * as Json from "../Json.ts"
+import { note, Output, print } from "../Output.ts"
+import * as Progress from "../Progress.ts"
+import * as Store from "../Store.ts"
+import * as Words from "../Words.ts"
+
+const paths = Argument.String("path").pipe(
+  Argument.withDescription("Definition files, folders of them, or - for standard input"),
+  Argument.variadic({ min: 1 })
+)
+const prune = Flags.toggle("prune", "Delete every entry that the input does not name")
+
+export const plan = Command.make("plan", { paths, prune }, ({ paths, prune }) =>
+  Effect.gen(function* () {
+    const { entries, files } = yield* Input.read(paths, { prune })
+    const registry = yield* Store.forPlanning
+    const { changeset, cycles } = yield* registry.plan(Change.hold(entries, { prune }))
+    if (yield* Flags.Json) return yield* print(Json.stringify(Changes.planJson(changeset, cycles)))
+    const { err, out } = yield* Output
+    if (changeset.length === 0) {
+      const held = Words.count(entries.length, "entry", "entries")
+      yield* print(`Nothing to do: the registry holds the ${held} of ${Words.count(files, "file")} as they are.`)
+    } else {
+      yield* print(Changes.list(changeset, out))
+      const { created, deleted, updated } = Changes.counts(changeset)
+      yield* print(`\nPlan: ${created} to create, ${updated} to update, ${deleted} to delete.`)
+    }
+    for (const cycle of cycles) yield* note(`${err.style.yellow("warning:")} ${Changes.cycleWarning(cycle)}`)
+  }).pipe(Effect.scoped)
+).pipe(
+  Command.withShortDescription("Show what apply would do"),
+  Command.withDescription(
+    "Shows what apply would do, in the order it would do it, and changes nothing. Where there is no registry yet, everything is to be created."
+  ),
+  Command.withExamples([
+    { command: "heph plan definitions/", description: "What a folder of definitions would change" },
+    { command: "heph plan app.yaml --prune --json", description: "… deleting what it does not name, for a script" }
+  ])
+)
+
+/** As many changes as `apply` lists; the rest is for `show`. */
+const maxListed = 20
+
+export const apply = Command.make(
+  "apply",
+  {
+    paths,
+    prune,
+    message: Flag.String("message").pipe(
+      Flag.withAlias("m"),
+      Flag.withMetavar("text"),
+      Flag.withDescription("What the new version is for"),
+      Flag.optional
+    )
+  },
+  ({ message, paths, prune }) =>
+    Effect.gen(function* () {
+      const { entries } = yield* Input.read(paths, { prune })
+      const registry = yield* Store.forApplying
+      const total = Words.count(entries.length, "entry", "entries")
+      const { changeset, parent, version } = yield* registry
+        .apply(Change.hold(entries, { prune }), { message: Option.getOrUndefined(message) })
+        .pipe(Progress.during(`applying ${total}`))
+      const counts = Changes.counts(changeset)
+      if (yield* Flags.Json) {
+        return yield* print(Json.stringify({ version: version?.id ?? null, parent, ...counts }))
+      }
+      const { err, out } = yield* Output
+      if (version === undefined) return yield* print(`Nothing to do: v${parent} holds the ${total} as they are.`)
+      const listed = changeset.slice(0, maxListed)
+      yield* print(`${out.style.bold(`v${version.id}`)}: ${Changes.summary(counts)}`)
+      yield* print(Changes.list(listed, out))
+      if (listed.length < changeset.length) {
+        yield* print(`… and ${changeset.length - listed.length} more: heph show v${version.id}`)
+      }
+      const changed = changeset.flatMap((operation) => (operation.op === "delete" ? [] : [operation.entry.id]))
+      for (const cycle of registry.dependencies().cyclesThrough(changed)) {
+        yield* note(`${err.style.yellow("warning:")} ${Changes.cycleWarning(cycle)}`)
+      }
+    }).pipe(Effect.scoped)
+).pipe(
+  Command.withShortDescription("Make the registry hold what definitions say"),
+  Command.withDescription(
+    "Makes the registry hold what definitions say: one transaction, one new version. Where nothing differs, there is none. Entries that the input does not name stay, unless --prune is given. Makes the registry where there is none."
+  ),
+  Command.withExamples([
+    { command: 'heph apply definitions/ -m "first import"', description: "All definitions of a folder" },
+    { command: "heph apply a.yaml b.yaml --prune", description: "These, and delete everything else" },
+    { command: "generate | heph apply -", description: "From standard input" }
+  ])
+)

@@ -1,0 +1,53 @@
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+/** `watch`: versions as they are committed, by whatever process. */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import * as Changes from "../Changes.ts"
+import * as Flags from "../Flags.ts"
+import * as Json from "../Json.ts"
+import { note, Output, print, printable } from "../Output.ts"
+import * as Store from "../Store.ts"
+import * as Words from "../Words.ts"
+
+/** As many changes as are listed of a version; the rest is for `show`. */
+const maxListed = 20
+
+export const watch = Command.make(
+  "watch",
+  {
+    from: Flag.String("from").pipe(
+      Flag.withMetavar("version"),
+      Flag.withDescription("Begin with the versions after this one; with those to come if it is left out"),
+      Flag.optional
+    )
+  },
+  ({ from }) =>
+    Effect.gen(function* () {
+      const registry = yield* Store.forReading
+      const isJson = yield* Flags.Json
+      const { out } = yield* Output
+      const ref = Option.getOrElse(from, () => registry.status().last)
+      if (out.isTerminal) yield* note(out.style.dim(`watching ${yield* Store.folder}; Ctrl-C ends it`))
+      yield* Stream.runForEach(registry.watch({ from: ref }), ({ changeset, version }) => {
+        if (isJson) return print(Json.stringify(Changes.showJson(version.id, version.parent, changeset)))
+        const listed = changeset.slice(0, maxListed)
+        const more = changeset.length - listed.length
+        const head = [
+          out.style.bold(`v${version.id}`),
+          out.style.dim(Words.moment(version.timestamp)),
+          Changes.summary(version),
+          ...(version.message === undefined ? [] : [printable(version.message).replaceAll("\n", " ")])
+        ].join("  ")
+        return print([head, Changes.list(listed, out), ...(more > 0 ? [`… and ${more} more`] : [])].join("\n"))
+      })
+    }).pipe(Effect.scoped)
+).pipe(
+  Command.withShortDescription("Follow versions as they are committed"),
+  Command.withDescription("Prints each version as it is committed, by this or any other process, until interrupted."),
+  Command.withExamples([
+    { command: "heph watch", description: "From now on" },
+    { command: "heph watch --from v0 --json", description: "The whole history, then what comes, a document a line" }
+  ])
+)
