@@ -5,18 +5,14 @@ import * as Delta from "@heph/changeset/Delta"
 import * as Operation from "@heph/changeset/Operation"
 import type * as Entry from "@heph/entry/Entry"
 import type * as Resolver from "@heph/resolver/Resolver"
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { entry, Holdings, input, noting } from "./support/kit.ts"
+import { entry, failure, Holdings, input, noting } from "./support/kit.ts"
 
 const dependent = (id: string, ...on: ReadonlyArray<string>): Entry.Entry =>
   entry(id, 1, "function.lua", { depends_on: on })
 
 const creates = (...entries: ReadonlyArray<Entry.Entry>) => entries.map((entry) => Operation.create(entry))
-
-const failure = (exit: Exit.Exit<unknown, unknown>): unknown =>
-  Exit.isFailure(exit) ? Cause.squash(exit.cause) : "it succeeded"
 
 /** Defers an id until all the others are held: dependencies that nobody declared. */
 const needing =
@@ -59,6 +55,18 @@ describe("a deferred operation", () => {
       yield* bus.transact(input(creates(...["a", "b", "c", "d"].map((name) => entry(`app:${name}`)))))
       expect(asked(notes)).toEqual(["a", "b", "c", "d", "a", "b", "d", "a", "d"])
       expect(held.entries.size).toBe(4)
+    })
+  )
+
+  it.effect("one handler's yes is progress, though another still defers", () =>
+    Effect.gen(function* () {
+      const bus = yield* Bus.make()
+      for (const tries of [2, 3]) {
+        yield* bus.handle("*", ({ attempt, id }) =>
+          id.name === "a" && attempt < tries ? Handler.defer("wait") : Handler.accept
+        )
+      }
+      expect(yield* Effect.exit(bus.transact(input(creates(entry("app:a"), entry("app:b")))))).toEqual(Exit.void)
     })
   )
 

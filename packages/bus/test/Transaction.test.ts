@@ -12,16 +12,13 @@ import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
-import { drive, entry, Holdings, input, noting } from "./support/kit.ts"
+import { drive, entry, failure, Holdings, input, noting } from "./support/kit.ts"
 
 const a = entry("app:a", 1)
 const b = entry("app:b", 1)
 const c = entry("app:c", 1)
 const creates = [a, b, c].map((entry) => Operation.create(entry))
 const no = { append: Effect.fail("no room") }
-
-const failure = (exit: Exit.Exit<unknown, unknown>): unknown =>
-  Exit.isFailure(exit) ? Cause.squash(exit.cause) : "it succeeded"
 
 /** A participant that writes down what it is told. */
 const listening = (notes: Array<string>, name: string, over?: Partial<Handler.Participant>): Handler.Participant => ({

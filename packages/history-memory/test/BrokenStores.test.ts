@@ -155,7 +155,7 @@ const catches: ReadonlyArray<readonly [what: string, layer: Layer.Layer<HistoryS
   [
     "cuts large changesets short",
     withBytes((bytes) => bytes.subarray(0, 1_000_000)),
-    "a changeset of 5 MB in one entry, and one of 5,000 operations, come back equal"
+    "a changeset of 5 MB in one entry, and one of 2,000 operations, come back equal"
   ],
   [
     "takes an empty message for none",

@@ -21,7 +21,7 @@ const random = (seed: number) => {
 }
 
 /** Lets a process live until it has written so many lines, and a little longer; what it wrote until it was dead. */
-const livesFor = (script: string, file: string, count: number, turns: number) => {
+const livesFor = (script: URL, file: string, count: number, turns: number) => {
   let seen = 0
   return run(script, [file], {
     onLine: (_, child) => {
@@ -79,7 +79,7 @@ describe("kill -9", () => {
     const acknowledged: Array<string> = []
     let last = 0
     for (let life = 0; life < 25; life++) {
-      const ended = yield* livesFor("writer.ts", filename, 1 + below(40), below(4))
+      const ended = yield* livesFor(new URL("./fixtures/writer.ts", import.meta.url), filename, 1 + below(40), below(4))
       assert.strictEqual(ended.signal, "SIGKILL", ended.stderr)
       acknowledged.push(...ended.lines)
       last = yield* opened((store) => isThere(store, acknowledged, last))
@@ -91,7 +91,7 @@ describe("kill -9", () => {
     "50 random moments of a process that writes: all that was acknowledged is there, whole",
     () =>
       Effect.gen(function* () {
-        const ended = yield* run("writer.ts", [yield* temporaryFile, "1"])
+        const ended = yield* run(new URL("./fixtures/writer.ts", import.meta.url), [yield* temporaryFile, "1"])
         assert.deepStrictEqual(ended.lines, ["v 1"], ended.stderr)
         yield* Effect.forEach([1, 2], lives, { concurrency: 2, discard: true })
       }),
@@ -103,9 +103,14 @@ describe("kill -9", () => {
     () =>
       Effect.gen(function* () {
         const below = random(3)
-        for (let life = 0; life < 5; life++) {
+        for (let life = 0; life < 3; life++) {
           const folder = yield* temporaryFolder
-          const { lines, signal, stderr } = yield* livesFor("maker.ts", folder, 1 + below(30), below(4))
+          const { lines, signal, stderr } = yield* livesFor(
+            new URL("./fixtures/maker.ts", import.meta.url),
+            folder,
+            1 + below(30),
+            below(4)
+          )
           assert.strictEqual(signal, "SIGKILL", stderr)
           const files = fs.readdirSync(folder).filter((file) => file.endsWith(".db"))
           assert.isAtLeast(files.length, lines.length)

@@ -13,9 +13,13 @@ describe("two processes", () => {
     () =>
       Effect.gen(function* () {
         const filename = yield* temporaryFile
-        const ended = yield* Effect.forEach(["a", "b"], (name) => run("appender.ts", [filename, name, "200"]), {
-          concurrency: 2
-        })
+        const ended = yield* Effect.forEach(
+          ["a", "b"],
+          (name) => run(new URL("./fixtures/appender.ts", import.meta.url), [filename, name, "200"]),
+          {
+            concurrency: 2
+          }
+        )
         for (const { code, stderr } of ended) assert.strictEqual(code, 0, stderr)
         const store = yield* HistorySqlite.make({ filename })
         const versions = yield* store.versions({ after: 0, limit: 1000 })
@@ -48,9 +52,13 @@ describe("two processes", () => {
           ["a", "b"],
           ["b", "a"]
         ] as const
-        const [a, b] = yield* Effect.forEach(twins, (names) => run("twin.ts", [folder, ...names, "100"]), {
-          concurrency: 2
-        })
+        const [a, b] = yield* Effect.forEach(
+          twins,
+          (names) => run(new URL("./fixtures/twin.ts", import.meta.url), [folder, ...names, "100"]),
+          {
+            concurrency: 2
+          }
+        )
         assert.deepStrictEqual([a?.code, b?.code], [0, 0], `${a?.stderr}${b?.stderr}`)
         assert.strictEqual(a?.lines.length, 100)
         assert.deepStrictEqual(a.lines, b?.lines)

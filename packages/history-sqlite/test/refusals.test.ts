@@ -334,7 +334,9 @@ describe("a full disk", () => {
         const { status, stderr: why } = spawnSync(within[0]!, [...within.slice(1), "true"], { encoding: "utf8" })
         // Only Linux gives an ordinary user a disk of its own; the test below provokes the same anywhere.
         if (status !== 0) context.skip(`no small disk can be mounted here: ${why}`)
-        const { code, lines, stderr } = yield* run("filler.ts", [folder], { within })
+        const { code, lines, stderr } = yield* run(new URL("./fixtures/filler.ts", import.meta.url), [folder], {
+          within
+        })
         assert.strictEqual(code, 0, stderr)
         const answer = JSON.parse(lines.join("")) as Record<string, unknown>
         assert.isAbove(answer["acknowledged"] as number, 0)

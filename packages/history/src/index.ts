@@ -1,3 +1,4 @@
+export * as History from "./History.ts"
 export * as HistoryNone from "./HistoryNone.ts"
 export * as HistoryStore from "./HistoryStore.ts"
 export * as Packed from "./Packed.ts"

@@ -262,7 +262,8 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
             for (const { id } of failures) outOfStep.add(id)
             if (cause === "resync") return
             for (const operation of changeset) {
-              if (operation.op !== "delete") suspects.set(operation.entry.id, operation.entry)
+              if (operation.op === "delete" || !outOfStep.has(operation.entry.id.value)) continue
+            suspects.set(operation.entry.id, operation.entry)
             }
           }
         })

@@ -35,19 +35,24 @@ export const none: References = { entries: [], groups: [], namespaces: [] }
  */
 export const fromTexts = (texts: ReadonlyArray<string>, from: EntryId.EntryId): References => {
   if (texts.length === 0) return none
-  const entries = new Set<EntryId.EntryId>()
-  const groups = new Set<string>()
-  const namespaces = new Set<string>()
+  const entries: Array<EntryId.EntryId> = []
+  const groups: Array<string> = []
+  const namespaces: Array<string> = []
   for (const text of texts) {
-    if (text.startsWith("group:")) groups.add(text.slice(6))
-    else if (text.startsWith("ns:")) namespaces.add(text.slice(3))
+    if (text.startsWith("group:")) groups.push(text.slice(6))
+    else if (text.startsWith("ns:")) namespaces.push(text.slice(3))
     else {
-      const id = Result.getOrUndefined(EntryId.parse(text, { namespace: from.namespace }))
-      if (id !== undefined && id !== from) entries.add(id)
+      const id = EntryId.find(text) ?? Result.getOrUndefined(EntryId.parse(text, { namespace: from.namespace }))
+      if (id !== undefined && id !== from) entries.push(id)
     }
   }
-  return { entries: [...entries], groups: [...groups], namespaces: [...namespaces] }
+  return { entries: unique(entries), groups: unique(groups), namespaces: unique(namespaces) }
 }
+
+// Most lists are short, and graphs keep them: nothing is made anew that need not be.
+const unique = <A>(items: ReadonlyArray<A>): ReadonlyArray<A> =>
+  items.length === 0 ? nothing : items.length === 1 ? items : [...new Set(items)]
+const nothing: ReadonlyArray<never> = []
 
 /** The groups an entry is in: `meta.groups`, one text or a list of texts. Being in a group is no dependency. */
 export const groupsOf = (entry: Entry.Entry): ReadonlyArray<string> => {
@@ -64,7 +69,7 @@ export const groupsOf = (entry: Entry.Entry): ReadonlyArray<string> => {
  */
 export const setsIn = ({ groups, namespaces }: References): ReadonlyArray<string> =>
   groups.length === 0 && namespaces.length === 0
-    ? groups
+    ? nothing
     : [...groups.map((group) => `group:${group}`), ...namespaces.map((namespace) => `ns:${namespace}`)]
 
 /** The sets that an entry is in, named as in {@link setsIn}. */

@@ -119,15 +119,14 @@ const allDone = (busy: ReadonlyArray<Busy<unknown>>, millis: number): Effect.Eff
     Effect.callback((resume) => {
       let left = busy.length
       const timer = Effect.runForkWith(context)(Effect.sleep(millis))
-      const deaf = busy.map(({ running }) =>
+      for (const { running } of busy) {
         running.fiber.addObserver(() => {
           if (--left > 0) return
           timer.interruptUnsafe()
           resume(Effect.succeed(true))
         })
-      )
+      }
       timer.addObserver((exit) => {
-        for (const stop of deaf) stop()
         if (exit._tag === "Success") resume(Effect.succeed(false))
       })
       return Effect.sync(() => timer.interruptUnsafe())

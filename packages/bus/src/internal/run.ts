@@ -161,7 +161,6 @@ class Runner<A, E> {
         ...cause
       })
     }
-    if (this.left() === 0) return yield* this.timedOut("the participants to begin")
   })
 
   /** Every operation, and the deferred ones again, pass after pass, as long as a pass gets somewhere. */
@@ -228,10 +227,7 @@ class Runner<A, E> {
     const error = new Transaction.RollbackIncomplete({ reason: Cause.squash(cause), failures: this.failures })
     yield* Effect.annotateLogs(Effect.logError(error.message), this.about)
     this.input.onOutOfStep(this.failures)
-    // An interrupted caller learns nothing from an error: the interruption must stay one.
-    return yield* Cause.hasInterrupts(cause)
-      ? Effect.failCause(Cause.combine(cause, Cause.fail(error)))
-      : Effect.fail(error)
+    return yield* error
   })
 
   /** Tells everybody the end. What goes wrong now is reported and changes nothing. */

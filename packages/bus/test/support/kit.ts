@@ -3,8 +3,9 @@ import type * as Bus from "@heph/bus/Bus"
 import * as Handler from "@heph/bus/Handler"
 import type * as ChangeSet from "@heph/changeset/ChangeSet"
 import * as Entry from "@heph/entry/Entry"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import * as TestClock from "effect/testing/TestClock"
 
 export type Service = Bus.Bus["Service"]
@@ -24,6 +25,10 @@ export const input = <A = void, E = never>(
   onOutOfStep: () => {},
   ...over
 })
+
+/** What a transaction failed with first. */
+export const failure = (exit: Exit.Exit<unknown, unknown>): unknown =>
+  Exit.isFailure(exit) ? Cause.squash(exit.cause) : "it succeeded"
 
 /** Runs an effect, and the test clock with it, until it has ended. */
 export const drive = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {

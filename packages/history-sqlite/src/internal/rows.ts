@@ -9,7 +9,7 @@ import * as Result from "effect/Result"
 import { classify, storeError } from "./native.ts"
 
 /** The largest changeset, in bytes, that is read together with its version; others are read when somebody asks. */
-export const inlineBytes = 16_384
+const inlineBytes = 16_384
 
 export interface VersionRow {
   readonly id: number

@@ -41,8 +41,6 @@ interface ChunkRow {
   readonly bytes: Uint8Array
 }
 
-export type Tables = ReturnType<typeof make>
-
 export const make = (database: Database, filename: string) => {
   const sql = statements(database)
   const readVersion = versionReader(database, filename)

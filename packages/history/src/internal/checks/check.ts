@@ -49,8 +49,18 @@ export const check = (
 // --- comparing
 
 const shown = (value: unknown): string => {
-  const text = Formatter.format(value)
+  const text = Formatter.format(shortened(value))
   return text.length > 600 ? `${text.slice(0, 600)}… (${text.length} characters)` : text
+}
+
+/** Plain data with its long parts left out: what is wrong with 5 MB is not read byte by byte. */
+const shortened = (value: unknown): unknown => {
+  if (typeof value === "string" && value.length > 200) return `${value.slice(0, 200)}… (${value.length} characters)`
+  if (value instanceof Uint8Array && value.length > 100) return `(${value.length} bytes)`
+  if (Array.isArray(value)) return value.slice(0, 50).map(shortened)
+  return Value.isRecord(value as Value.Value)
+    ? Object.fromEntries(Object.entries(value as Value.Bag).map(([key, item]) => [key, shortened(item)]))
+    : value
 }
 
 export const fail = (what: string, expected: unknown, found: unknown): Effect.Effect<never, CheckFailed> =>
