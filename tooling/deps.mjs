@@ -29,7 +29,13 @@ if (!underPnpm && changed("node_modules/.pnpm-workspace-state-v1.json") < change
     "npx",
     // Without --prefer-offline, npx waits for minutes where there is no network.
     ["--yes", "--prefer-offline", "--loglevel=error", packageManager, "install", "--frozen-lockfile"],
-    { cwd: root, shell: process.platform === "win32", stdio: ["ignore", process.stderr, process.stderr] }
+    {
+      cwd: root,
+      // npx may run on the workspace's own Node, which does not know the certificates of the machine unless told.
+      env: { NODE_USE_SYSTEM_CA: "1", ...process.env },
+      shell: process.platform === "win32",
+      stdio: ["ignore", process.stderr, process.stderr]
+    }
   )
   if (status !== 0) {
     fail(

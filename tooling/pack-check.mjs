@@ -27,8 +27,10 @@ class Failure extends Error {}
  */
 const run = (command, args, options) =>
   new Promise((resolve, reject) => {
-    const shell = process.platform === "win32"
-    execFile(command, args, { cwd: Workspace.root, ...options, shell, maxBuffer: 1e8 }, (error, stdout, stderr) => {
+    // npm runs on the workspace's Node here, which does not know the certificates of the machine unless told.
+    const env = { NODE_USE_SYSTEM_CA: "1", ...process.env, ...options?.env }
+    const settings = { cwd: options?.cwd ?? Workspace.root, env, shell: process.platform === "win32", maxBuffer: 1e8 }
+    execFile(command, args, settings, (error, stdout, stderr) => {
       if (error === null) resolve(stdout)
       else reject(new Failure(`${command} ${args.join(" ")}\n${stdout}${stderr}`.trim()))
     })

@@ -70,7 +70,8 @@ const fromNode = (stream: NodeJS.WriteStream): Stream => {
   return {
     isTerminal,
     get columns() {
-      return isTerminal ? stream.columns : undefined
+      // A terminal that does not know its size says 0.
+      return isTerminal ? stream.columns || 80 : undefined
     },
     style: style(isColoured(isTerminal, process.env)),
     write: (text) =>

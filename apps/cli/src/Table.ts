@@ -64,7 +64,7 @@ export const oneLine = (text: string): string =>
 export const cut = (text: string, width: number | undefined): string => {
   if (width === undefined || widthOf(text) <= width) return text
   let kept = text.slice(0, Math.max(0, width - 1))
-  while (widthOf(kept) > width - 1) kept = kept.slice(0, -1)
+  while (kept !== "" && widthOf(kept) > width - 1) kept = kept.slice(0, -1)
   return `${kept.toWellFormed().replace(/\uFFFD$/, "")}…`
 }
 

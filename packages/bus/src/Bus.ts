@@ -255,9 +255,7 @@ export const make = (options?: Options): Effect.Effect<Bus["Service"]> =>
           participants,
           deadline,
           observability: options?.observability,
-          emit: (event, value) => {
-            if (observers > 0) emitter.emit(event, value)
-          }
+          emit: (event, value) => emitter.emit(event, value)
         })
       )
 
@@ -299,7 +297,6 @@ const globOptions: MinimatchOptions = {
   dot: true,
   nocomment: true,
   nonegate: true,
-  noglobstar: true,
   platform: "linux"
 }
 

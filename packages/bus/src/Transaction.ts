@@ -5,7 +5,9 @@
  *       │            │                │
  *       └────────────┴────────────────┴──▶ inverse operations, in reverse order ──▶ discard
  *
- * The durable append is the commit point: whatever fails before it is undone, and nothing after it undoes anything.
+ * The durable append is the commit point: whatever fails before it is undone, and nothing after it undoes anything. An
+ * operation is put to all its handlers side by side, and the next one when all of them have answered; so is its inverse
+ * on the way back, to those that had accepted.
  */
 import * as Schema from "effect/Schema"
 
@@ -97,7 +99,10 @@ export class ParticipantRefused extends Schema.TaggedError<ParticipantRefused>()
 
 export type Refused = HandlerRejected | HandlerTimedOut | TransactionTimedOut | OperationsDeferred | ParticipantRefused
 
-/** A handler that could not take back an operation, or may still be busy with one. */
+/**
+ * A handler that could not take back an operation, then `op` is the inverse that failed, or one that may still be busy
+ * with an operation that nobody waits for any more.
+ */
 export interface OutOfStep {
   readonly handler: string
   readonly op: "create" | "update" | "delete"

@@ -304,11 +304,15 @@ describe("what is left behind", () => {
     Effect.gen(function* () {
       const { clock, sleeping } = yield* counting
       const bus = yield* Bus.make()
-      yield* bus.handle("*", () => Effect.never)
+      yield* bus.handle("*", () => Effect.uninterruptible(Effect.never))
       const transaction = Effect.provideService(bus.transact(input(create)), Clock.Clock, clock)
       const caller = yield* Effect.forkChild(transaction, { startImmediately: true })
       expect(sleeping()).toBe(1)
-      yield* Fiber.interrupt(caller)
+      const interruption = yield* Effect.forkChild(Fiber.interrupt(caller), { startImmediately: true })
+      // That of the grace.
+      expect(sleeping()).toBe(1)
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(interruption)
       expect(sleeping()).toBe(0)
     })
   )

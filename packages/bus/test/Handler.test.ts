@@ -333,9 +333,9 @@ describe("registrations", () => {
   it.effect("H11: of the same name and pattern are each told, and each reported", () =>
     Effect.gen(function* () {
       const bus = yield* Bus.make()
-      const answers = [Handler.reject("stuck"), Handler.defer("later"), Handler.accept]
+      const answers = [Handler.reject("stuck"), Handler.defer("later"), Handler.accept, undefined]
       for (const answer of answers) {
-        yield* bus.handle("*", ({ phase }) => (phase === "forward" ? Handler.accept : answer), { name: "twin" })
+        yield* bus.handle("*", ({ phase }) => (phase === "forward" ? Handler.accept : answer!), { name: "twin" })
       }
       const exit = yield* Effect.exit(bus.transact(input(create, { append: Effect.fail("no") })))
       const about = { handler: "twin", op: "delete", id: "app:a" }
@@ -343,7 +343,8 @@ describe("registrations", () => {
         _tag: "RollbackIncomplete",
         failures: [
           { ...about, detail: "it rejected: stuck" },
-          { ...about, detail: "it deferred: later" }
+          { ...about, detail: "it deferred: later" },
+          { ...about, detail: "it answered neither accept, reject nor defer" }
         ]
       })
     })

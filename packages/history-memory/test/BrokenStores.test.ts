@@ -232,16 +232,19 @@ const catches: ReadonlyArray<readonly [what: string, layer: Layer.Layer<HistoryS
 
 describe("the conformance suite rejects a store that", () => {
   for (const [what, layer, name] of catches) {
-    it.effect(what, () =>
-      Effect.gen(function* () {
-        const check = checks.find((check) => check.name === name)
-        assert.isDefined(check, `there is no check "${name}"`)
-        assert.isTrue(Exit.isFailure(yield* Effect.exit(Effect.provide(check.run, Layer.fresh(layer)))))
-        // The same check passes on the store that all of these are made of, so it is this fault that it caught.
-        const promised = check.appliesTo({ durable: false, shared: false, travel: true })
-        const sound = yield* Effect.exit(Effect.provide(check.run, Layer.fresh(HistoryMemory.layer)))
-        assert.strictEqual(Exit.isSuccess(sound), promised)
-      })
+    it.effect(
+      what,
+      () =>
+        Effect.gen(function* () {
+          const check = checks.find((check) => check.name === name)
+          assert.isDefined(check, `there is no check "${name}"`)
+          assert.isTrue(Exit.isFailure(yield* Effect.exit(Effect.provide(check.run, Layer.fresh(layer)))))
+          // The same check passes on the store that all of these are made of, so it is this fault that it caught.
+          const promised = check.appliesTo({ durable: false, shared: false, travel: true })
+          const sound = yield* Effect.exit(Effect.provide(check.run, Layer.fresh(HistoryMemory.layer)))
+          assert.strictEqual(Exit.isSuccess(sound), promised)
+        }),
+      60_000
     )
   }
 

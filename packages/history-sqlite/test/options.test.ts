@@ -71,32 +71,35 @@ describe("the file", () => {
       assert.isTrue(fs.existsSync(filename))
     })
   )
-  it.effect("has a log beside it that stays small, and none once it is closed", () =>
-    Effect.gen(function* () {
-      const filename = yield* temporaryFile
-      yield* Effect.scoped(
-        Effect.gen(function* () {
-          const store = yield* HistorySqlite.make({ filename, durability: "normal" })
-          let largest = 0
-          // 12 MB of versions, then a checkpoint of 20 MB in one transaction, then versions again.
-          const appends = Effect.fnUntraced(function* (from: number) {
-            for (let id = from; id < from + 200; id++) {
-              yield* store.append([{ ...recordOf(17), id, parent: 0 }], id - 1)
-              largest = Math.max(largest, fs.statSync(`${filename}-wal`).size)
-            }
+  it.effect(
+    "has a log beside it that stays small, and none once it is closed",
+    () =>
+      Effect.gen(function* () {
+        const filename = yield* temporaryFile
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const store = yield* HistorySqlite.make({ filename, durability: "normal" })
+            let largest = 0
+            // 12 MB of versions, then a checkpoint of 20 MB in one transaction, then versions again.
+            const appends = Effect.fnUntraced(function* (from: number) {
+              for (let id = from; id < from + 200; id++) {
+                yield* store.append([{ ...recordOf(17), id, parent: 0 }], id - 1)
+                largest = Math.max(largest, fs.statSync(`${filename}-wal`).size)
+              }
+            })
+            yield* appends(1)
+            assert.isBelow(largest, 8_000_000)
+            yield* store.checkpoints.save(
+              1,
+              Array.from({ length: 20 }, () => new Uint8Array(1_000_000))
+            )
+            yield* appends(201)
+            assert.isAtMost(fs.statSync(`${filename}-wal`).size, 8_388_608)
           })
-          yield* appends(1)
-          assert.isBelow(largest, 8_000_000)
-          yield* store.checkpoints.save(
-            1,
-            Array.from({ length: 20 }, () => new Uint8Array(1_000_000))
-          )
-          yield* appends(201)
-          assert.isAtMost(fs.statSync(`${filename}-wal`).size, 8_388_608)
-        })
-      )
-      assert.deepStrictEqual(fs.readdirSync(path.dirname(filename)), [path.basename(filename)])
-    })
+        )
+        assert.deepStrictEqual(fs.readdirSync(path.dirname(filename)), [path.basename(filename)])
+      }),
+    30_000
   )
 })
 

@@ -9,11 +9,13 @@ import * as HistoryMemory from "@heph/history-memory/HistoryMemory"
 import * as HistorySqlite from "@heph/history-sqlite/HistorySqlite"
 import * as History from "@heph/history/History"
 import { HistoryStore, type HistoryStoreError } from "@heph/history/HistoryStore"
+import type * as Packed from "@heph/history/Packed"
 import * as Registry from "@heph/registry/Registry"
 import * as Resolver from "@heph/resolver/Resolver"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 
 export type Store = HistoryStore["Service"]
@@ -72,6 +74,10 @@ export const show = (entry: Entry.Entry | undefined): string =>
 
 /** Entries as text, in the order they come in. */
 export const showAll = (entries: Iterable<Entry.Entry>): ReadonlyArray<string> => Array.from(entries, show)
+
+/** The entries that a stored changeset leaves behind. */
+export const entriesOf = (changeset: Packed.PackedChangeSet): ReadonlyArray<Entry.Entry> =>
+  Result.getOrThrow(changeset.value()).flatMap((operation) => (operation.op === "delete" ? [] : [operation.entry]))
 
 /** The text that {@link show} makes of an entry like this. */
 export const shown = (id: string, data: unknown = null, kind = "thing", meta: Record<string, unknown> = {}): string =>

@@ -93,7 +93,12 @@ export const run = async (): Promise<ReadonlyArray<Row>> => {
   const single = creates(1)
   const deferring = () => work(busWith([["function.*", needsNext()]]), changeset, Effect.fail("no"))()
   return [
-    { work: "an operation that no handler matches", measured: time(await median(none, per)), target: "", met: undefined },
+    {
+      work: "an operation that no handler matches",
+      measured: time(await median(none, per)),
+      target: "",
+      met: undefined
+    },
     await added("one handler more: answers at once", accept, 5),
     await added("one handler more: Effect.succeed", acceptEffect),
     await added("one handler more: an Effect.fnUntraced", acceptGen),
@@ -108,7 +113,11 @@ export const run = async (): Promise<ReadonlyArray<Row>> => {
     { work: "spans and metrics, per operation", measured: time(watched.a - watched.b), target: "", met: undefined },
     {
       work: "a whole transaction of one operation and handler",
-      measured: time(await median(() => Promise.all(Array.from({ length: 100 }, work(busWith([["function.*", accept]]), single))), { per: 100 })),
+      measured: time(
+        await median(() => Promise.all(Array.from({ length: 100 }, work(busWith([["function.*", accept]]), single))), {
+          per: 100
+        })
+      ),
       target: "",
       met: undefined
     },

@@ -20,16 +20,20 @@ const paths = Argument.String("path").pipe(
 )
 const prune = Flags.toggle("prune", "Delete every entry that the input does not name")
 
+const nothingToDo = (version: number, { entries, files }: Input.Input): string =>
+  entries.length === 0
+    ? "Nothing to do: the input names no entry."
+    : `Nothing to do: v${version} has it all (${Words.count(entries.length, "entry", "entries")} of ${Words.count(files, "file")}).`
+
 export const plan = Command.make("plan", { paths, prune }, ({ paths, prune }) =>
   Effect.gen(function* () {
-    const { entries, files } = yield* Input.read(paths, { prune })
+    const input = yield* Input.read(paths, { prune })
     const registry = yield* Store.forPlanning
-    const { changeset, cycles } = yield* registry.plan(Change.hold(entries, { prune }))
+    const { changeset, cycles } = yield* registry.plan(Change.hold(input.entries, { prune }))
     if (yield* Flags.Json) return yield* print(Json.stringify(Changes.planJson(changeset, cycles)))
     const { err, out } = yield* Output
     if (changeset.length === 0) {
-      const held = Words.count(entries.length, "entry", "entries")
-      yield* print(`Nothing to do: the registry holds the ${held} of ${Words.count(files, "file")} as they are.`)
+      yield* print(nothingToDo(registry.current().version, input))
     } else {
       yield* print(Changes.list(changeset, out))
       const { created, deleted, updated } = Changes.counts(changeset)
@@ -65,18 +69,17 @@ export const apply = Command.make(
   },
   ({ message, paths, prune }) =>
     Effect.gen(function* () {
-      const { entries } = yield* Input.read(paths, { prune })
+      const input = yield* Input.read(paths, { prune })
       const registry = yield* Store.forApplying
-      const total = Words.count(entries.length, "entry", "entries")
       const { changeset, parent, version } = yield* registry
-        .apply(Change.hold(entries, { prune }), { message: Option.getOrUndefined(message) })
-        .pipe(Progress.during(`applying ${total}`))
+        .apply(Change.hold(input.entries, { prune }), { message: Option.getOrUndefined(message) })
+        .pipe(Progress.during(`applying ${Words.count(input.entries.length, "entry", "entries")}`))
       const counts = Changes.counts(changeset)
       if (yield* Flags.Json) {
         return yield* print(Json.stringify({ version: version?.id ?? null, parent, ...counts }))
       }
       const { err, out } = yield* Output
-      if (version === undefined) return yield* print(`Nothing to do: v${parent} holds the ${total} as they are.`)
+      if (version === undefined) return yield* print(nothingToDo(parent, input))
       const listed = changeset.slice(0, maxListed)
       yield* print(`${out.style.bold(`v${version.id}`)}: ${Changes.summary(counts)}`)
       yield* print(Changes.list(listed, out))

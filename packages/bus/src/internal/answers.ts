@@ -66,17 +66,20 @@ export const problem = (asked: Asking.Asked<unknown>): string | undefined => {
   return outcome._tag === "Broke" ? `${outcome.how}: ${Asking.describe(outcome.cause)}` : undefined
 }
 
-/** What keeps an answer from being a yes, or nothing. Completes "it …". No answer is a yes of participants alone. */
-export const noYes = (asked: Asking.Asked<unknown>, silence: "yes" | "no"): string | undefined => {
+/** What keeps an answer from being a yes, or nothing. Completes "it …". */
+export const noYes = (asked: Asking.Asked<unknown>): string | undefined => {
   const broken = problem(asked)
   if (broken !== undefined) return broken
   const verdict = verdictOf(asked)
-  if (verdict?._tag === "Accept") return undefined
-  if (verdict !== undefined) {
-    return `${verdict._tag === "Reject" ? "rejected" : "deferred"}: ${Asking.describe(verdict.reason)}`
-  }
-  const silent = asked.outcome?._tag === "Answered" && asked.outcome.value === undefined
-  return silent && silence === "yes" ? undefined : nonsense
+  if (verdict === undefined) return nonsense
+  if (verdict._tag === "Accept") return undefined
+  return `${verdict._tag === "Reject" ? "rejected" : "deferred"}: ${Asking.describe(verdict.reason)}`
+}
+
+/** What keeps a participant's answer from being a yes, or nothing. To answer nothing is a yes. */
+export const noVote = (asked: Asking.Asked<unknown>): string | undefined => {
+  const silent = !asked.late && asked.outcome?._tag === "Answered" && asked.outcome.value === undefined
+  return silent ? undefined : noYes(asked)
 }
 
 /** Whether it said no, in so many words: then it holds nothing open. */

@@ -151,7 +151,7 @@ class Runner<A, E> {
     if (interruption !== undefined) return yield* Effect.failCause(interruption)
     for (const [i, { participant, timeout }] of participants.entries()) {
       const vote = votes[i]!
-      const detail = Answers.noYes(vote, "yes")
+      const detail = Answers.noVote(vote)
       if (detail === undefined) continue
       if (vote.late && vote.limit < timeout) return yield* this.timedOut(`participant ${participant.name} to begin`)
       const cause = vote.outcome?._tag === "Broke" ? { cause: vote.outcome.cause } : {}
@@ -214,8 +214,7 @@ class Runner<A, E> {
 
   /** Undoes what was accepted and ends the transaction with what went wrong. */
   readonly back = Effect.fnUntraced(function* (this: Runner<A, E>, cause: Cause.Cause<E | Transaction.Refused>) {
-    for (const [i, { handlers, operation }] of this.accepted.toReversed().entries()) {
-      if ((i + 1) % stretch === 0) yield* Effect.yieldNow
+    for (const { handlers, operation } of this.accepted.toReversed()) {
       // The way back has no deadline of its own: each handler is given its time.
       const round = this.put(requestOf(inverse(operation), "rollback", 1, this.transaction), handlers, Infinity)
       if (!isSettled(round)) yield* this.settle(round, identity)
@@ -287,13 +286,13 @@ class Runner<A, E> {
   /** Gives a handler up, as one that may be out of step. One that is still busy is heard of again when it ends. */
   leave({ asked, handler }: Put, { id, op }: Handler.Request): void {
     const about = { handler: handler.name, op, id: id.value }
-    this.failures.push({ ...about, detail: `it ${Answers.noYes(asked, "no")}` })
+    this.failures.push({ ...about, detail: `it ${Answers.noYes(asked)}` })
     if (!Asking.isBusy(asked)) return
     const called = asked.running.since
     Asking.whenDone(asked, () => {
       const after = `${Math.round(this.now() - called)} ms after it was called`
       const end = { ...asked, late: false }
-      const answer = Answers.noYes(end, "no") ?? "accepted"
+      const answer = Answers.noYes(end) ?? "accepted"
       // An interruption may have taken the place of a yes. The registry may have moved on by now, or been put in step.
       const unsure = ["accept", "interrupted"].includes(Answers.word(end))
       if (unsure) this.input.onOutOfStep([{ ...about, detail: `it ${answer} ${after}` }])

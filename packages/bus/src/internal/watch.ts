@@ -98,7 +98,7 @@ export class Watch {
   handlerDone({ asked, handler, span }: Put, { phase }: Handler.Request): void {
     if (span === undefined || span.span.status._tag === "Ended") return
     const answer = Answers.word(asked)
-    const millis = this.#end(span, answer, answer === "defer" ? undefined : Answers.noYes(asked, "no"))
+    const millis = this.#end(span, answer, answer === "defer" ? undefined : Answers.noYes(asked))
     this.#update(answers, { handler: handler.name, phase, answer }, 1)
     this.#update(handlerDuration, { handler: handler.name }, Duration.millis(millis))
   }
@@ -116,13 +116,13 @@ export class Watch {
     const other = round.puts.filter((put) => put.asked.late || !Answers.holds(put))
     const deciding = other.find(({ asked }) => Answers.word(asked) !== "defer") ?? other[0]
     const answer = deciding === undefined ? "accept" : Answers.word(deciding.asked)
-    const problem = answer === "accept" || answer === "defer" ? undefined : Answers.noYes(deciding!.asked, "no")
+    const problem = answer === "accept" || answer === "defer" ? undefined : Answers.noYes(deciding!.asked)
     this.#end(round.span, answer, problem)
     this.#update(operations, { op, phase, answer }, 1)
   }
 
   participantDone(span: Span, asked: Asking.Asked<unknown>): void {
-    this.#end(span, Answers.word(asked), Answers.noYes(asked, "yes"))
+    this.#end(span, Answers.word(asked), Answers.noVote(asked))
   }
 
   /** The append, in a span of its own. */

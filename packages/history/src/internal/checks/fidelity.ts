@@ -42,7 +42,11 @@ const strangers = (value: unknown, path: string): ReadonlyArray<string> => {
 let deepest: unknown = 2n ** 64n - 1n
 for (let depth = 0; depth < 100; depth++) deepest = depth % 2 === 0 ? [deepest] : { deeper: deepest }
 
-const pattern = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => (i * 7 + (i >> 9)) & 0xff)
+const pattern = (length: number): Uint8Array => {
+  const bytes = new Uint8Array(length)
+  for (let i = 0; i < length; i++) bytes[i] = i * 7 + (i >> 9)
+  return bytes
+}
 
 const values: ReadonlyArray<Check> = [
   check("whatever a changeset may hold comes back equal, in value and in bytes (property)", (store) =>
