@@ -33,17 +33,6 @@ export const reject = (reason: string): Verdict => ({ _tag: "Reject", reason })
 /**
  * The operation cannot be yet: it is put again after the rest of its changeset, and what depends on it waits with it.
  * When a whole pass over what was deferred gets nowhere, the transaction fails with every reason.
- *
- * @example
- * import * as Handler from "@heph/bus/Handler"
- *
- * const open = new Set<string>()
- * const route: Handler.Handler = ({ entry, id, phase }) => {
- *   if (phase === "rollback" || entry === undefined) open.delete(id.value)
- *   else if (!open.has("app:server")) return Handler.defer("app:server is not listening yet")
- *   return Handler.accept
- * }
- * console.log(typeof route) //=> function
  */
 export const defer = (reason: string): Verdict => ({ _tag: "Defer", reason })
 

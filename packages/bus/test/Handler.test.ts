@@ -147,6 +147,20 @@ describe("requests", () => {
     })
   )
 
+  it.effect("are one for all, so that nobody can change them", () =>
+    Effect.gen(function* () {
+      const bus = yield* Bus.make()
+      const outcomes: Array<boolean> = []
+      yield* bus.observe("entry.create", (request) => outcomes.push(Reflect.set(request, "entry", undefined)))
+      yield* bus.handle("*", (request) => {
+        outcomes.push(Reflect.set(request.transaction, "version", 99), request.entry === a)
+        return Handler.accept
+      })
+      yield* bus.transact(input(create))
+      expect(outcomes).toEqual([false, false, true])
+    })
+  )
+
   it.effect("on the way back are the inverse, with the phase", () =>
     Effect.gen(function* () {
       const bus = yield* Bus.make()

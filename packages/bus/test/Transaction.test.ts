@@ -467,7 +467,7 @@ describe("a rollback that fails", () => {
         "no room. Undoing it failed too, so handlers may be out of step on app:b: " +
         "files on the delete of app:b: it failed: file is locked"
       expect((error as Error).message).toBe(message)
-      expect(lines).toEqual([["Error", [message]]])
+      expect(lines).toEqual([["Error", [`${message}. Resync or restart them.`]]])
       expect(reports).toEqual(failures)
     })
   )

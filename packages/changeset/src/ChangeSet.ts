@@ -208,7 +208,7 @@ export const net = (changesets: ReadonlyArray<ChangeSet>): Result.Result<ChangeS
     const kind = original?.kind ?? (first.op === "update" ? first.entry.kind : undefined)
     if (after === undefined) operations.push(Operation.remove(id, original))
     else if (after.kind !== kind) operations.push(Operation.remove(id, original), Operation.create(after))
-    else if (true)
+    else if (original === undefined || !Entry.equals(original, after))
       operations.push(Operation.update(after, original))
   }
   return Result.succeed(operations)

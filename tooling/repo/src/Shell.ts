@@ -1,13 +1,15 @@
 /**
  * The command lines in the documentation: `sh` blocks that hold a line beginning with `heph`.
  *
- * The blocks of one document run in order, as one script that stops at the first command that fails, in an empty folder
+ * The blocks of one document run in order, as one script that stops at the first command that fails, in a new folder
  * where `heph` is the one of the sources. `heph … #=> text` says what that line prints on standard output, white space
- * aside; `…` in the text stands for anything. A block with a file name in its info line (`yaml app.yaml`) is written to
- * the folder before. `sh no-run` blocks are not run: their commands and flags must be ones that the help names.
+ * aside; `…` in the text stands for anything. The folders beside the document that readers may name are there, see
+ * {@link linked}, and a block with a file name in its info line (`yaml app.yaml`) is written there before.
+ *
+ * `sh no-run` blocks are not run: their commands and flags must be ones that the help names.
  */
 import { execFile } from "node:child_process"
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { delimiter, dirname, join } from "node:path"
 import * as Examples from "./Examples.ts"
@@ -48,6 +50,9 @@ export const documents = (): ReadonlyArray<Document> =>
   Examples.documents()
     .map((path) => read(path, Workspace.read(path)))
     .filter(({ scripts, shown }) => scripts.length + shown.length > 0)
+
+/** What a script finds in its folder, if the document has it beside itself. */
+const linked = ["apps", "docs", "examples", "packages"]
 
 const heph = join(Workspace.root, "apps/cli/src/bin.ts")
 const prelude = `set -euo pipefail
@@ -98,6 +103,10 @@ export const problems = async (document: Document): Promise<ReadonlyArray<string
     })
   )
   try {
+    for (const name of linked) {
+      const beside = join(dirname(document.path), name)
+      if (Workspace.exists(beside)) symlinkSync(join(Workspace.root, beside), join(folder, name))
+    }
     for (const { code, flags } of document.files) {
       const path = join(folder, flags[0] ?? "")
       mkdirSync(dirname(path), { recursive: true })

@@ -109,12 +109,8 @@ class Runner<A, E> {
     this.input = input
     this.setting = setting
     this.restore = restore
-    this.transaction = {
-      id: setting.id,
-      cause: input.cause,
-      version: input.version,
-      operations: input.changeset.length
-    }
+    const { cause, changeset, version } = input
+    this.transaction = Object.freeze({ id: setting.id, cause, version, operations: changeset.length })
     this.watch = Watch.start(this.transaction, context, setting.observability)
     this.context = this.watch === undefined ? context : Context.add(context, Tracer.ParentSpan, this.watch.span)
     const clock = Context.get(context, Clock.Clock)
@@ -224,7 +220,7 @@ class Runner<A, E> {
     yield* this.end("discard", cause)
     if (this.failures.length === 0) return yield* Effect.failCause(cause)
     const error = new Transaction.RollbackIncomplete({ reason: Cause.squash(cause), failures: this.failures })
-    yield* Effect.annotateLogs(Effect.logError(error.message), this.about)
+    yield* Effect.annotateLogs(Effect.logError(`${error.message}. Resync or restart them.`), this.about)
     this.input.onOutOfStep(this.failures)
     return yield* error
   })
@@ -307,10 +303,9 @@ class Runner<A, E> {
   /** One callback of a participant. */
   call(joined: Joined, phase: "begin" | "commit" | "discard", left: number): Asking.Asked<unknown> {
     const { participant } = joined
-    const callback = participant[phase]
-    const span = callback && this.watch?.participant(participant.name, phase)
+    const span = participant[phase] && this.watch?.participant(participant.name, phase)
     const asked = Asking.ask<unknown>(
-      () => callback?.(this.transaction),
+      () => participant[phase]?.(this.transaction),
       () => this.contextOf(joined, span),
       Math.min(joined.timeout, left),
       this.now
@@ -352,17 +347,19 @@ const requestOf = (
   phase: Handler.Request["phase"],
   attempt: number,
   transaction: Transaction.Transaction
-): Handler.Request => ({
-  event: `entry.${operation.op}`,
-  op: operation.op,
-  id: Operation.idOf(operation),
-  kind: Operation.kindOf(operation)!,
-  entry: operation.op === "delete" ? undefined : operation.entry,
-  original: operation.op === "create" ? undefined : operation.original,
-  phase,
-  attempt,
-  transaction
-})
+): Handler.Request =>
+  // One for all handlers and observers, so nobody may change it.
+  Object.freeze({
+    event: `entry.${operation.op}`,
+    op: operation.op,
+    id: Operation.idOf(operation),
+    kind: Operation.kindOf(operation)!,
+    entry: operation.op === "delete" ? undefined : operation.entry,
+    original: operation.op === "create" ? undefined : operation.original,
+    phase,
+    attempt,
+    transaction
+  })
 
 /** The changeset is complete, so that every operation has an inverse. */
 const inverse = (operation: Operation.Operation): Operation.Operation => {

@@ -2,22 +2,23 @@ import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 
 setFlagsFromString("--expose-gc")
-const gc = runInNewContext("gc") as () => void
 
-/** Collects garbage, and lets its finalizers run, which are tasks of their own. */
-const collect = async (): Promise<void> => {
-  gc()
+/** Collects garbage. Its finalizers are still to run: they are tasks of their own. */
+export const collect = runInNewContext("gc") as () => void
+
+const sweep = async (): Promise<void> => {
+  collect()
   await new Promise((resolve) => setImmediate(resolve))
 }
 
-/** Collects garbage until there is no more of it. */
+/** Collects garbage until there is no more of it, and lets its finalizers run. */
 export const settle = async (): Promise<void> => {
-  for (let i = 0; i < 3; i++) await collect()
+  for (let i = 0; i < 3; i++) await sweep()
 }
 
 /** Collects garbage until something holds; false where it does not after a good while. */
 export const collectUntil = async (holds: () => boolean): Promise<boolean> => {
-  for (let i = 0; i < 50 && !holds(); i++) await collect()
+  for (let i = 0; i < 50 && !holds(); i++) await sweep()
   return holds()
 }
 
