@@ -3,6 +3,8 @@ import { defineConfig } from "vitest/config"
 export default defineConfig({
   test: {
     projects: ["packages/*", "apps/*", "tooling/repo"],
+    // All cores: Vitest leaves one free, which on a machine with two is half of it.
+    maxWorkers: "100%",
     reporters: ["default", "./tooling/tally.ts"],
     coverage: { provider: "v8", include: ["{packages,apps}/*/src/**/*.ts"], reporter: ["text", "json-summary"] }
   }

@@ -2,7 +2,8 @@
 import type * as ChangeSet from "@heph/changeset/ChangeSet"
 import * as Operation from "@heph/changeset/Operation"
 import type * as Entry from "@heph/entry/Entry"
-import type { Style } from "./Output.ts"
+import * as Value from "@heph/entry/Value"
+import { printable, type Style } from "./Output.ts"
 import * as Table from "./Table.ts"
 import * as Values from "./Values.ts"
 import * as Words from "./Words.ts"
@@ -74,7 +75,7 @@ export const detail = (changeset: ChangeSet.ChangeSet, target: Table.Target): Re
   changes(changeset).map((change) => {
     const { style } = target
     const width = target.columns === undefined ? undefined : Math.max(20, Math.floor(target.columns / 2) - 10)
-    const head = `${paint(change.what, `${signs[change.what]} ${change.id}`, style)}  ${style.dim(kindOf(change))}`
+    const head = `${paint(change.what, `${signs[change.what]} ${printable(change.id)}`, style)}  ${style.dim(printable(kindOf(change)))}`
     const wide = target.columns === undefined ? undefined : Math.max(20, target.columns - 30)
     const lines =
       change.what === "update"
@@ -85,10 +86,10 @@ export const detail = (changeset: ChangeSet.ChangeSet, target: Table.Target): Re
     return [head, ...lines.map((line) => `  ${line}`)].join("\n")
   })
 
-const fields = ({ data, meta }: Entry.Entry): ReadonlyArray<readonly [string, Entry.Entry["data"]]> => [
-  ...Object.entries(meta).map(([key, value]) => [`meta.${key}`, value] as const),
-  ...(data !== null && typeof data === "object" && Object.getPrototypeOf(data) === Object.prototype
-    ? Object.entries(data).map(([key, value]) => [`data.${key}`, value] as const)
+const fields = ({ data, meta }: Entry.Entry): ReadonlyArray<readonly [string, Value.Value]> => [
+  ...Object.entries(meta).map(([key, value]) => [`meta.${Values.keyText(key)}`, value] as const),
+  ...(Value.isRecord(data)
+    ? Object.entries(data).map(([key, value]) => [`data.${Values.keyText(key)}`, value] as const)
     : [["data", data] as const])
 ]
 
@@ -111,7 +112,7 @@ export const counts = (changeset: ChangeSet.ChangeSet): Counts => {
 
 /** One line for each cycle, as a warning. */
 export const cycleWarning = (cycle: ReadonlyArray<{ readonly value: string }>): string =>
-  `${Words.count(cycle.length, "entry", "entries")} depend on each other: ${cycle.map(({ value }) => value).join(", ")}`
+  `${Words.count(cycle.length, "entry", "entries")} depend on each other: ${cycle.map(({ value }) => printable(value)).join(", ")}`
 
 /** What `plan` and `diff` print. */
 export const planJson = (

@@ -5,7 +5,7 @@ import type { InvalidDefinitions } from "@heph/definition/InvalidDefinition"
 import type * as Entry from "@heph/entry/Entry"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { note, Output } from "./Output.ts"
+import { note, Output, printable } from "./Output.ts"
 import * as Progress from "./Progress.ts"
 import * as Words from "./Words.ts"
 
@@ -43,7 +43,7 @@ export const read = Effect.fnUntraced(function* (
   const found = yield* Progress.during(`reading ${paths.join(", ")}`)(load(inputs))
   const { err } = yield* Output
   for (const { file, line, reason } of found.skipped.slice(0, maxSkipped)) {
-    yield* note(err.style.dim(`skipped ${file}:${line}: ${reason}`))
+    yield* note(err.style.dim(printable(`skipped ${file}:${line}: ${reason}`)))
   }
   if (found.skipped.length > maxSkipped) {
     yield* note(err.style.dim(`… and ${Words.count(found.skipped.length - maxSkipped, "other document")}`))

@@ -3,7 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { Output } from "./Output.ts"
-import { cut } from "./Table.ts"
+import { cut, oneLine } from "./Table.ts"
 
 const frames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"]
 const clear = "\r\u001B[2K"
@@ -24,7 +24,7 @@ export const during =
         const frame = frames[Math.floor(elapsed / 80) % frames.length]
         const text = typeof label === "string" ? label : label()
         const seconds = elapsed < 2000 ? "" : `  ${Math.floor(elapsed / 1000)} s`
-        const line = cut(`${frame} ${text} …${seconds}`, (err.columns ?? 80) - 1)
+        const line = cut(oneLine(`${frame} ${text} …${seconds}`), (err.columns ?? 80) - 1)
         yield* Effect.ignore(err.write(`${clear}${err.style.dim(line)}`))
       })
       yield* draw

@@ -98,4 +98,5 @@ const own = (record: Value.Bag, key: string): Value.Value | undefined =>
   Object.hasOwn(record, key) ? record[key] : undefined
 
 /** A key as it stands in a path, quoted where it would be misread. */
-const keyText = (key: string): string => (/^[\p{L}\p{N}_$@/-]+$/u.test(key) ? key : Table.oneLine(JSON.stringify(key)))
+export const keyText = (key: string): string =>
+  /^[\p{L}\p{N}_$@/-]+$/u.test(key) ? key : Table.oneLine(JSON.stringify(key))

@@ -1,9 +1,13 @@
-import { describe, expect, it } from "vitest"
-import { definitions, folder, heph, json, start, write } from "./support.ts"
+import { join } from "node:path"
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { definitions, folder, inside, json, write } from "./support.ts"
 
 const db = { id: "app:db", kind: "db.sql", meta: {}, data: { file: "main.db" } }
 const api = { id: "app:api", kind: "http.service", meta: { depends_on: ["db"], port: 80 }, data: {} }
 const old = { id: "app:old", kind: "function.lua", meta: {}, data: { code: "return 1" } }
+const newApi = { ...api, meta: { depends_on: ["db"], port: 81 } }
+const newDb = { ...db, kind: "db.kv" }
 
 const input = ({ data, id, kind, meta }: typeof db | typeof api | typeof old) => ({
   name: id.slice(4),
@@ -12,223 +16,250 @@ const input = ({ data, id, kind, meta }: typeof db | typeof api | typeof old) =>
   ...data
 })
 
-/** A folder with a registry of two versions: three entries, then one updated, one of another kind, one deleted. */
-const twoVersions = async (): Promise<string> => {
-  const at = folder({ "app.yaml": definitions("app", [api, db, old].map(input)) })
-  expect(json(await heph(at, ["apply", "app.yaml", "-m", "first", "--json"]))).toEqual({
-    version: 1,
-    parent: 0,
-    created: 3,
-    updated: 0,
-    deleted: 0
-  })
-  write(at, {
-    "app.yaml": definitions("app", [
-      { ...input(api), meta: { depends_on: ["db"], port: 81 } },
-      { ...input(db), kind: "db.kv" }
-    ])
-  })
-  expect(json(await heph(at, ["apply", "app.yaml", "--prune", "--json"]))).toEqual({
-    version: 2,
-    parent: 1,
-    created: 1,
-    updated: 1,
-    deleted: 2
-  })
-  return at
+/** A folder, and commands on the registry in it that print JSON. */
+const registry = () => {
+  const at = folder()
+  const heph = (...args: ReadonlyArray<string>) => inside(join(at, "registry"), [...args, "--json"])
+  return {
+    at,
+    heph,
+    ask: (...args: ReadonlyArray<string>) => Effect.map(heph(...args), json),
+    put: (name: string, text: string) => {
+      write(at, { [name]: text })
+      return join(at, name)
+    }
+  }
 }
 
-const ops = [
-  { op: "delete", id: "app:db", kind: "db.sql" },
-  { op: "create", id: "app:db", kind: "db.kv" },
-  { op: "update", id: "app:api", kind: "http.service" },
-  { op: "delete", id: "app:old", kind: "function.lua" }
-]
-const byId = (operations: ReadonlyArray<{ readonly op: string; readonly id: string }>) =>
+/** A registry of two versions: three entries, then one updated, one of another kind, one deleted. */
+const twoVersions = Effect.gen(function* () {
+  const it = registry()
+  const { ask, put } = it
+  const app = put("app.yaml", definitions("app", [api, db, old].map(input)))
+  const first = yield* ask("apply", app, "-m", "first")
+  put("app.yaml", definitions("app", [newApi, newDb].map(input)))
+  const second = yield* ask("apply", app, "--prune")
+  return { ...it, app, first, second }
+})
+
+const sorted = (operations: ReadonlyArray<{ readonly op: string; readonly id: string }>) =>
   operations.toSorted((a, b) => (a.id + a.op < b.id + b.op ? -1 : 1))
 
 describe("what --json prints", () => {
-  it("plan: operations in their order, cycles, and nothing created", async () => {
-    const circle = [
-      { name: "a", kind: "k", meta: { depends_on: "b" } },
-      { name: "b", kind: "k", meta: { depends_on: "a" } }
-    ]
-    const at = folder({ "app.yaml": definitions("app", [api, db].map(input)), "circle.yaml": definitions("c", circle) })
-    const [plan, cyclic, again] = await Promise.all([
-      heph(at, ["plan", "app.yaml", "--json"]),
-      heph(at, ["plan", "--json", "circle.yaml"]),
-      heph(at, ["status"])
-    ])
-    expect(json(plan)).toEqual({
-      operations: [
-        { op: "create", id: "app:db", kind: "db.sql" },
-        { op: "create", id: "app:api", kind: "http.service" }
-      ],
-      cycles: []
+  it.effect("plan: operations in their order, cycles, and nothing created", () =>
+    Effect.gen(function* () {
+      const { ask, heph, put } = registry()
+      const app = put("app.yaml", definitions("app", [api, db].map(input)))
+      const names = ["a", "b"]
+      const circle = names.map((name, i) => ({ name, kind: "k", meta: { depends_on: names[1 - i] } }))
+      expect(yield* ask("plan", app)).toEqual({
+        operations: [
+          { op: "create", id: "app:db", kind: "db.sql" },
+          { op: "create", id: "app:api", kind: "http.service" }
+        ],
+        cycles: []
+      })
+      expect(yield* ask("plan", put("c.yaml", definitions("c", circle)))).toEqual({
+        operations: ["c:a", "c:b"].map((id) => ({ op: "create", id, kind: "k" })),
+        cycles: [["c:a", "c:b"]]
+      })
+      expect((yield* heph("status")).code).toBe(1)
     })
-    expect(json(cyclic)).toEqual({
-      operations: ["c:a", "c:b"].map((id) => ({ op: "create", id, kind: "k" })),
-      cycles: [["c:a", "c:b"]]
-    })
-    // A plan made no registry.
-    expect(again).toMatchObject({ code: 1, stdout: "" })
-    expect(again.stderr).toMatch(/there is no registry at .*\/registry; heph apply <path> makes one/)
-  })
+  )
 
-  it("apply, then reading what it made", async () => {
-    const at = await twoVersions()
-    const reads = [
-      ["apply", "app.yaml", "--json"],
-      ["plan", "app.yaml", "--prune", "--json"],
-      ["get", "app:api", "--json"],
-      ["get", "app:api", "--at", "v1", "--json"],
-      ["find", ".kind=db.*", "--json"],
-      ["find", "meta.port=80", "--at", "1", "--data", "--json"],
-      ["log", "--json"],
-      ["log", "--limit", "1", "--json"],
-      ["show", "--json", "1"],
-      ["show", "v2", "--json"],
-      ["show", "v0", "--json"],
-      ["diff", "v1", "v2", "--json"],
-      ["path", "v2", "v0", "--json"],
-      ["deps", "app:api", "--json"],
-      ["deps", "app:db", "--reverse", "--transitive", "--json"],
-      ["status", "--json"],
-      ["verify", "--json"],
-      ["tag", "--json"]
-    ]
-    const answers: Array<unknown> = []
-    for (let i = 0; i < reads.length; i += 3) {
-      const run = reads.slice(i, i + 3).map(async (args) => json(await heph(at, args)))
-      answers.push(...(await Promise.all(run)))
-    }
-    const iso: unknown = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
-    const v0 = { id: 0, parent: null, timestamp: iso, message: null, created: 0, updated: 0, deleted: 0 }
-    const v1 = { id: 1, parent: 0, timestamp: iso, message: "first", created: 3, updated: 0, deleted: 0 }
-    const v2 = { id: 2, parent: 1, timestamp: iso, message: null, created: 1, updated: 1, deleted: 2 }
-    const newApi = { ...api, meta: { depends_on: ["db"], port: 81 } }
-    const newDb = { ...db, kind: "db.kv" }
-    expect(answers).toEqual([
-      { version: null, parent: 2, created: 0, updated: 0, deleted: 0 },
-      { operations: [], cycles: [] },
-      newApi,
-      api,
-      { version: 2, entries: [{ id: "app:db", kind: "db.kv", meta: {} }] },
-      { version: 1, entries: [api] },
-      { head: 2, versions: [v2, v1, v0] },
-      { head: 2, versions: [v2] },
-      {
+  it.effect("apply: the version, the one before it, and counts", () =>
+    Effect.gen(function* () {
+      const { app, ask, first, second } = yield* twoVersions
+      expect(first).toEqual({ version: 1, parent: 0, created: 3, updated: 0, deleted: 0 })
+      // A change of kind is one deleted and one created.
+      expect(second).toEqual({ version: 2, parent: 1, created: 1, updated: 1, deleted: 2 })
+      expect(yield* ask("apply", app)).toEqual({ version: null, parent: 2, created: 0, updated: 0, deleted: 0 })
+      expect(yield* ask("plan", app, "--prune")).toEqual({ operations: [], cycles: [] })
+    })
+  )
+
+  it.effect("get and find", () =>
+    Effect.gen(function* () {
+      const { ask } = yield* twoVersions
+      expect(yield* ask("get", "app:api")).toEqual(newApi)
+      expect(yield* ask("get", "app:api", "--at", "v1")).toEqual(api)
+      expect(yield* ask("find")).toEqual({
+        version: 2,
+        entries: [newApi, newDb].map(({ id, kind, meta }) => ({ id, kind, meta }))
+      })
+      expect(yield* ask("find", "meta.port=80", "--at", "1", "--data")).toEqual({ version: 1, entries: [api] })
+      expect(yield* ask("find", ".ns=app", "--at", "v1", "--sort", ".name", "--desc", "--limit", "1")).toEqual({
+        version: 1,
+        entries: [{ id: old.id, kind: old.kind, meta: {} }]
+      })
+    })
+  )
+
+  it.effect("log", () =>
+    Effect.gen(function* () {
+      const { ask } = yield* twoVersions
+      const timestamp = "1970-01-01T00:00:00.000Z"
+      const v0 = { id: 0, parent: null, timestamp, message: null, created: 0, updated: 0, deleted: 0 }
+      const v1 = { id: 1, parent: 0, timestamp, message: "first", created: 3, updated: 0, deleted: 0 }
+      const v2 = { id: 2, parent: 1, timestamp, message: null, created: 1, updated: 1, deleted: 2 }
+      expect(yield* ask("log")).toEqual({ head: 2, versions: [v2, v1, v0] })
+      expect(yield* ask("log", "--limit", "2")).toEqual({ head: 2, versions: [v2, v1] })
+    })
+  )
+
+  it.effect("show and diff", () =>
+    Effect.gen(function* () {
+      const { ask } = yield* twoVersions
+      expect(yield* ask("show", "v1")).toEqual({
         version: 1,
         parent: 0,
         operations: [db, api, old].map((entry) => ({ op: "create", id: entry.id, entry, original: null }))
-      },
-      {
+      })
+      const second = (yield* ask("show", "2")) as { readonly operations: ReadonlyArray<{ op: string; id: string }> }
+      expect({ ...second, operations: sorted(second.operations) }).toEqual({
         version: 2,
         parent: 1,
-        operations: expect.arrayContaining([
-          { op: "delete", id: "app:db", entry: null, original: db },
-          { op: "create", id: "app:db", entry: newDb, original: null },
+        operations: [
           { op: "update", id: "app:api", entry: newApi, original: api },
+          { op: "create", id: "app:db", entry: newDb, original: null },
+          { op: "delete", id: "app:db", entry: null, original: db },
           { op: "delete", id: "app:old", entry: null, original: old }
-        ]) as unknown
-      },
-      { version: 0, parent: null, operations: [] },
-      { operations: expect.any(Array) as unknown, cycles: [] },
-      {
+        ]
+      })
+      expect(yield* ask("show", "v0")).toEqual({ version: 0, parent: null, operations: [] })
+      const diff = (yield* ask("diff", "v2", "v1")) as typeof second
+      expect({ ...diff, operations: sorted(diff.operations) }).toEqual({
+        operations: [
+          { op: "update", id: "app:api", kind: "http.service" },
+          { op: "create", id: "app:db", kind: "db.sql" },
+          { op: "delete", id: "app:db", kind: "db.kv" },
+          { op: "create", id: "app:old", kind: "function.lua" }
+        ],
+        cycles: []
+      })
+    })
+  )
+
+  it.effect("path", () =>
+    Effect.gen(function* () {
+      const { app, ask } = yield* twoVersions
+      yield* ask("checkout", "v1")
+      expect(yield* ask("apply", app)).toMatchObject({ version: 3, parent: 1 })
+      expect(yield* ask("path", "v2", "head")).toEqual({
         path: [
           { version: 1, direction: "backward" },
-          { version: 0, direction: "backward" }
+          { version: 3, direction: "forward" }
         ]
-      },
-      { ids: ["app:db"] },
-      { ids: ["app:api"] },
-      { store: expect.stringMatching(/\/registry$/) as unknown, version: 2, head: 2, last: 2, entries: 2, tags: {} },
-      { ok: true, versions: 2, damage: [] },
-      { tags: {} }
-    ])
-    const diff = answers[11] as { readonly operations: ReadonlyArray<(typeof ops)[number]> }
-    expect(byId(diff.operations)).toEqual(byId(ops))
-    expect((answers[9] as { readonly operations: ReadonlyArray<unknown> }).operations).toHaveLength(4)
-  })
-
-  it("moving: tag, checkout, revert, and the same bytes of one state", async () => {
-    const at = await twoVersions()
-    const at2 = await heph(at, ["export", "--json"])
-    expect(json(at2)).toEqual({
-      version: 2,
-      entries: [
-        { ...api, meta: { depends_on: ["db"], port: 81 } },
-        { ...db, kind: "db.kv" }
-      ]
-    })
-    expect(json(await heph(at, ["tag", "release", "v1", "--json"]))).toEqual({ version: 1 })
-    expect(json(await heph(at, ["tag", "now", "--json"]))).toEqual({ version: 2 })
-    expect(json(await heph(at, ["checkout", "v0", "--json"]))).toEqual({ version: 0 })
-    expect(json(await heph(at, ["export", "--json"]))).toEqual({ version: 0, entries: [] })
-    expect(json(await heph(at, ["checkout", "now", "--json"]))).toEqual({ version: 2 })
-    const [tags, back] = await Promise.all([heph(at, ["tag", "--json"]), heph(at, ["export", "--json"])])
-    expect(json(tags)).toEqual({ tags: { now: 2, release: 1 } })
-    expect(back.stdout).toBe(at2.stdout)
-    expect(json(await heph(at, ["revert", "v2", "--json"]))).toEqual({ version: 3 })
-    expect(json(await heph(at, ["revert", "v2", "--json"]))).toEqual({ version: null })
-    expect(json(await heph(at, ["tag", "--delete", "release", "--json"]))).toEqual({ tags: { now: 2 } })
-    const [reverted, first] = await Promise.all([
-      heph(at, ["export", "--json"]),
-      heph(at, ["export", "--at", "v1", "--json"])
-    ])
-    expect(reverted.stdout).toBe(first.stdout.replace(`"version":1`, `"version":3`))
-  })
-
-  it("values that JSON has no word for", async () => {
-    const text = [
-      "namespace: app",
-      "entries:",
-      "  - name: values",
-      "    kind: k",
-      "    big: 9007199254740993",
-      "    huge: 18446744073709551615",
-      "    below: -9223372036854775808",
-      "    nan: .nan",
-      "    up: .inf",
-      "    bytes: file://raw",
-      `    text: "caf\\u00e9 \\u2028 \\0"`
-    ].join("\n")
-    const at = folder({ "v.yaml": text, raw: new Uint8Array([0, 255, 1]) })
-    expect((await heph(at, ["apply", "-", "--json"], { input: text })).code).toBe(0)
-    const { stdout } = await heph(at, ["get", "app:values", "--json"])
-    expect(stdout).toContain(`"big":9007199254740993,"huge":18446744073709551615,"below":-9223372036854775808,`)
-    expect(stdout).toContain(`"nan":{"$number":"NaN"},"up":{"$number":"Infinity"},"bytes":{"$bytes":"AP8B"}`)
-    expect((JSON.parse(stdout) as { readonly data: { readonly text: string } }).data.text).toBe("caf\u00e9 \u2028 \0")
-  })
-
-  it("watch: a document a line, each as show prints it, also of another process; 130 when interrupted", async () => {
-    const at = await twoVersions()
-    const watch = start(at, ["watch", "--from", "v0", "--json"])
-    const lines: Array<string> = []
-    let rest = ""
-    const until = (count: number) =>
-      new Promise<void>((resolve) => {
-        const look = (text: string) => {
-          rest += text
-          const parts = rest.split("\n")
-          rest = parts.pop() ?? ""
-          lines.push(...parts)
-          if (lines.length < count) return
-          watch.stdout.off("data", look)
-          resolve()
-        }
-        watch.stdout.setEncoding("utf8").on("data", look)
       })
-    await until(2)
-    const third = until(3)
-    write(at, { "more.yaml": definitions("more", [{ name: "x", kind: "k" }]) })
-    expect(json(await heph(at, ["apply", "more.yaml", "--json"]))).toMatchObject({ version: 3 })
-    await third
-    const shown = await Promise.all(["v1", "v2", "v3"].map((version) => heph(at, ["show", version, "--json"])))
-    expect(lines).toEqual(shown.map(({ stdout }) => stdout.slice(0, -1)))
-    const code = new Promise((resolve) => watch.on("close", resolve))
-    watch.kill("SIGINT")
-    expect(await code).toBe(130)
-    expect(watch.stderr.read()).toBe(null)
-  })
+      expect(yield* ask("path", "v2", "2")).toEqual({ path: [] })
+    })
+  )
+
+  it.effect("checkout, revert and tag, and the same bytes of one state", () =>
+    Effect.gen(function* () {
+      const { ask, heph } = yield* twoVersions
+      const before = yield* heph("export")
+      expect(json(before)).toEqual({ version: 2, entries: [newApi, newDb] })
+      expect(yield* ask("tag", "release", "v1")).toEqual({ version: 1 })
+      expect(yield* ask("tag", "now")).toEqual({ version: 2 })
+      expect(yield* ask("checkout", "v0")).toEqual({ version: 0 })
+      expect(yield* ask("export")).toEqual({ version: 0, entries: [] })
+      expect(yield* ask("checkout", "now")).toEqual({ version: 2 })
+      expect(yield* heph("export")).toEqual(before)
+      expect(yield* ask("tag")).toEqual({ tags: { now: 2, release: 1 } })
+      expect(yield* ask("tag", "--delete", "now")).toEqual({ tags: { release: 1 } })
+      expect(yield* ask("revert", "v2")).toEqual({ version: 3 })
+      expect(yield* ask("revert", "v2")).toEqual({ version: null })
+      const first = yield* heph("export", "--at", "release")
+      expect((yield* heph("export")).stdout).toBe(first.stdout.replace(`"version":1`, `"version":3`))
+    })
+  )
+
+  it.effect("deps", () =>
+    Effect.gen(function* () {
+      const { ask, heph, put } = registry()
+      const chain = ["a", "b", "c"].map((name, i, all) => ({ name, kind: "k", meta: { depends_on: all[i + 1] ?? [] } }))
+      yield* ask("apply", put("chain.yaml", definitions("app", chain)))
+      expect(yield* ask("deps", "app:a")).toEqual({ ids: ["app:b"] })
+      expect(yield* ask("deps", "app:a", "--transitive")).toEqual({ ids: ["app:b", "app:c"] })
+      expect(yield* ask("deps", "--reverse", "app:c")).toEqual({ ids: ["app:b"] })
+      expect(yield* ask("deps", "app:c", "--reverse", "--transitive")).toEqual({ ids: ["app:a", "app:b"] })
+      expect(yield* ask("deps", "app:c")).toEqual({ ids: [] })
+      expect((yield* heph("deps", "app:d")).stderr).toBe(
+        `{"error":{"_tag":"UnknownEntry","message":"there is no entry app:d at v1"}}\n`
+      )
+    })
+  )
+
+  it.effect("status and verify", () =>
+    Effect.gen(function* () {
+      const { ask, at } = yield* twoVersions
+      yield* ask("tag", "release", "v1")
+      yield* ask("checkout", "v1")
+      expect(yield* ask("status")).toEqual({
+        store: join(at, "registry"),
+        version: 1,
+        head: 1,
+        last: 2,
+        entries: 3,
+        tags: { release: 1 }
+      })
+      expect(yield* ask("verify")).toEqual({ ok: true, versions: 2, damage: [] })
+    })
+  )
+
+  it.effect("export: by id and with sorted keys, whatever order they were written in, with or without --json", () =>
+    Effect.gen(function* () {
+      const entries = [
+        { name: "b", kind: "k", meta: { y: 1, x: [{ d: 1, c: 2 }] }, z: 1, a: { f: 1, e: 2 } },
+        { name: "a", kind: "k" }
+      ]
+      const turned = [
+        { kind: "k", name: "a" },
+        { a: { e: 2, f: 1 }, z: 1, meta: { x: [{ c: 2, d: 1 }], y: 1 }, kind: "k", name: "b" }
+      ]
+      const [one, other] = [registry(), registry()]
+      yield* one.ask("apply", one.put("x.yaml", definitions("app", entries)))
+      yield* other.ask("apply", other.put("x.yaml", definitions("app", turned)))
+      const exported = yield* one.heph("export")
+      expect(yield* other.heph("export")).toEqual(exported)
+      expect(exported.stdout).toBe(
+        `{"version":1,"entries":[{"id":"app:a","kind":"k","meta":{},"data":{}},` +
+          `{"id":"app:b","kind":"k","meta":{"x":[{"c":2,"d":1}],"y":1},"data":{"a":{"e":2,"f":1},"z":1}}]}\n`
+      )
+      const forPeople = yield* inside(join(one.at, "registry"), ["export"])
+      expect(forPeople.stdout).toBe(`${JSON.stringify(JSON.parse(exported.stdout), null, 2)}\n`)
+    })
+  )
+
+  it.effect("values that JSON has no word for", () =>
+    Effect.gen(function* () {
+      const { ask, at, heph, put } = registry()
+      const text = [
+        "namespace: app",
+        "entries:",
+        "  - name: values",
+        "    kind: k",
+        "    meta: { big: 9007199254740993 }",
+        "    huge: 18446744073709551615",
+        "    below: -9223372036854775808",
+        "    nan: .nan",
+        "    up: .inf",
+        "    bytes: file://raw.bin",
+        `    text: "caf\\u00e9 \\u2028 \\0"`
+      ].join("\n")
+      const file = put("v.yaml", text)
+      write(at, { "raw.bin": new Uint8Array([0, 255, 1]) })
+      yield* ask("apply", file)
+      const { stdout } = yield* heph("get", "app:values")
+      expect(stdout).toContain(
+        `"meta":{"big":9007199254740993},"data":{"huge":18446744073709551615,"below":-9223372036854775808,` +
+          `"nan":{"$number":"NaN"},"up":{"$number":"Infinity"},"bytes":{"$bytes":"AP8B"},`
+      )
+      expect(JSON.parse(stdout)).toMatchObject({ data: { text: "caf\u00e9 \u2028 \0" } })
+      // The integer is found by all of its digits, and by no others.
+      expect(yield* ask("find", "meta.big=9007199254740993")).toMatchObject({ entries: [{ id: "app:values" }] })
+      expect(yield* ask("find", "meta.big=9007199254740992")).toEqual({ version: 1, entries: [] })
+    })
+  )
 })

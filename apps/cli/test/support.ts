@@ -1,8 +1,7 @@
 /** The command as people run it, in a process of its own, and as a function of this one. */
 import { type ChildProcessWithoutNullStreams, spawn, type SpawnOptionsWithoutStdio } from "node:child_process"
-import { createHash } from "node:crypto"
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { mkdirSync } from "node:fs"
+import { hash } from "node:crypto"
+import { chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import * as Effect from "effect/Effect"
@@ -10,7 +9,8 @@ import { onTestFinished } from "vitest"
 import { run } from "../src/main.ts"
 import { Output, type Stream, style } from "../src/Output.ts"
 
-const bin = join(import.meta.dirname, "../src/bin.ts")
+/** The program's file. */
+export const bin = join(import.meta.dirname, "../src/bin.ts")
 
 /** What a command printed and ended with. `code` is the signal's name where one ended it. */
 export interface Ended {
@@ -105,11 +105,24 @@ export const inside = (
     return { code, stdout: kept.out, stderr: kept.err }
   })
 
-/** What the files of a folder hold, as one text to compare. Files that SQLite keeps while it is open are left out. */
-export const fingerprint = (at: string): string => {
-  const names = readdirSync(at, { recursive: true, withFileTypes: true })
-    .filter((item) => item.isFile() && !/-(?:wal|shm)$/.test(item.name))
-    .map((item) => join(item.parentPath, item.name))
-    .sort()
-  return names.map((name) => `${name} ${createHash("sha256").update(readFileSync(name)).digest("hex")}`).join("\n")
+/** Every file below a folder and a digest of it. The `-shm` files are left out: they are shared memory, not data. */
+export const contents = (at: string): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    readdirSync(at, { recursive: true, withFileTypes: true })
+      .map((item) => ({ item, path: join(item.parentPath, item.name) }))
+      .filter(({ item, path }) => item.isFile() && !path.endsWith("-shm") && statSync(path).size > 0)
+      .map(({ path }) => [path, hash("sha256", readFileSync(path))])
+  )
+
+/** Runs something as a user who may only do what permissions say, which root is not. Gives them the files of a folder. */
+export const asOrdinaryUser = <A, E, R>(at: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+  if (process.geteuid?.() !== 0) return effect
+  const nobody = 65_534
+  chownSync(at, nobody, nobody)
+  for (const name of readdirSync(at, { recursive: true, encoding: "utf8" })) chownSync(join(at, name), nobody, nobody)
+  return Effect.acquireUseRelease(
+    Effect.sync(() => process.seteuid!(nobody)),
+    () => effect,
+    () => Effect.sync(() => process.seteuid!(0))
+  )
 }

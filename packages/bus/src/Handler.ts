@@ -59,6 +59,7 @@ export interface Request {
  */
 export type Handler<E = never, R = never> = (request: Request) => Verdict | Effect.Effect<Verdict, E, R>
 
+/** How a handler is registered. All of it may be left out. */
 export interface Options {
   /** For errors, logs and metrics; need not be unique. By default the pattern and a number. */
   readonly name?: string | undefined

@@ -97,6 +97,7 @@ export class ParticipantRefused extends Schema.TaggedError<ParticipantRefused>()
   }
 }
 
+/** Why a transaction came to nothing before its append. Everything was undone, and may be tried again. */
 export type Refused = HandlerRejected | HandlerTimedOut | TransactionTimedOut | OperationsDeferred | ParticipantRefused
 
 /**

@@ -259,6 +259,42 @@ describe("participants", () => {
     })
   )
 
+  it.effect("one that begins too late has not, and is told to discard", () =>
+    Effect.gen(function* () {
+      const bus = yield* Bus.make()
+      const notes: Array<string> = []
+      const begin = () => Effect.uninterruptible(Effect.sleep("30500 millis"))
+      yield* bus.participate(listening(notes, "cache", { begin }))
+      yield* bus.handle("*", noting(notes))
+      expect(failure(yield* drive(bus.transact(input(creates))))).toMatchObject({
+        _tag: "ParticipantRefused",
+        detail: "it took longer than 30000 ms"
+      })
+      expect(notes).toEqual(["cache discard"])
+    })
+  )
+
+  it.effect("may be objects with a state of their own", () =>
+    Effect.gen(function* () {
+      class Cache implements Handler.Participant {
+        readonly name = "cache"
+        state = "idle"
+        begin() {
+          this.state = "open"
+        }
+        commit() {
+          this.state = "done"
+        }
+      }
+      const bus = yield* Bus.make()
+      const cache = new Cache()
+      yield* bus.participate(cache)
+      yield* bus.handle("*", () => (cache.state === "open" ? Handler.accept : Handler.reject(cache.state)))
+      yield* bus.transact(input(creates))
+      expect(cache.state).toBe("done")
+    })
+  )
+
   it.effect("one without a begin has begun", () =>
     Effect.gen(function* () {
       const bus = yield* Bus.make()

@@ -195,7 +195,7 @@ describe("on", () => {
     })
   )
 
-  it.effect("outcomes tell an append that failed and a caller who left", () =>
+  it.effect("outcomes tell an append that failed, a caller who left and a defect", () =>
     Effect.gen(function* () {
       const program = Effect.gen(function* () {
         const bus = yield* Bus.make()
@@ -204,11 +204,17 @@ describe("on", () => {
         const caller = yield* Effect.forkChild(bus.transact(input(creates, { cause: "load" })))
         yield* TestClock.adjust("1 second")
         yield* Fiber.interrupt(caller)
+        const references = () => {
+          throw new Error("a bug")
+        }
+        yield* bus.handle("*", () => Handler.defer("wait"))
+        yield* Effect.exit(bus.transact(input(creates, { references })))
       })
       const seen = yield* watching(program, true)
       expect(series(seen, "heph_transactions_total")).toEqual([
         { cause: "apply", outcome: "append_failed", count: 1 },
-        { cause: "load", outcome: "interrupted", count: 1 }
+        { cause: "load", outcome: "interrupted", count: 1 },
+        { cause: "apply", outcome: "died", count: 1 }
       ])
     })
   )

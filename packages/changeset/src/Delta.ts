@@ -64,7 +64,7 @@ export const buildDelta = (from: State.State, to: State.State, options?: Options
 /**
  * The operations in dependency order. There may be one operation for each id, or a delete and a create; others are a
  * defect, and thrown: fold them with `ChangeSet.squash`. Deletes without their original are ordered by id alone. Nothing
- * is followed through entries that no operation is about. ~4 µs an operation.
+ * is followed through entries that no operation is about. ~6 µs an operation with two references.
  *
  * @example
  * import * as Delta from "@heph/changeset/Delta"

@@ -102,7 +102,21 @@ export const decode = (bytes: Uint8Array, what: string): Result.Result<unknown, 
 /** The stored form of an entry, for {@link encode}. */
 export const pack = (entry: Entry.Entry): PackedEntry => [entry.id.value, entry.kind, entry.meta, entry.data]
 
-/** The entry of a decoded {@link PackedEntry}, which must not be used afterwards: its values become the entry's. */
+/**
+ * The entry of a decoded {@link PackedEntry}, which must not be used afterwards: its values become the entry's.
+ *
+ * @example
+ * import * as Codec from "@heph/entry/Codec"
+ * import * as Entry from "@heph/entry/Entry"
+ * import * as Result from "effect/Result"
+ *
+ * const bytes = Codec.encode(Codec.pack(Entry.makeUnsafe({ id: "app:users", kind: "service", data: { limit: 2n ** 60n } })))
+ * const entry = Result.flatMap(Codec.decode(bytes, "entry"), (packed) => Codec.unpack(packed, "entry"))
+ * console.log(Result.getOrThrow(entry).data) //=> { limit: 1152921504606846976n }
+ *
+ * const damaged = Codec.decode(bytes.subarray(0, 20), "entry")
+ * console.log(Result.isFailure(damaged) && damaged.failure._tag) //=> CorruptBytes
+ */
 export const unpack = (packed: unknown, what: string): Result.Result<Entry.Entry, CorruptBytes> => {
   if (!Array.isArray(packed) || packed.length !== 4) return corrupt(what, "an entry is a list of four")
   const [text, kind, meta, data] = packed as [unknown, unknown, Value.Value, Value.Value]

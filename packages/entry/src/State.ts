@@ -4,8 +4,8 @@
  *     slots   id ──▶ entry     a persistent array addressed by the id's slot: O(1) lookup
  *     order   ids, sorted      a persistent B-tree: the same iteration in every backend, after every reload
  *
- * A new state shares with the one it came from everything that did not change: one change of 100,000 entries copies
- * about 1.5 KB.
+ * A new state shares with the one it came from everything that did not change: one update of 100,000 entries copies
+ * about 2 KB, one create 4.
  */
 import type { Entry } from "./Entry.ts"
 import * as EntryId from "./EntryId.ts"

@@ -101,9 +101,8 @@ export const equals = (a: Value, b: Value): boolean => {
   const right = b as Bag
   const keys = Object.keys(left)
   if (keys.length !== Object.keys(right).length) return false
-  for (const key of keys) {
-    if (!Object.hasOwn(right, key) || !equals(left[key]!, right[key]!)) return false
-  }
+  // A key that only the prototype has leads to a function there, which equals no value.
+  for (const key of keys) if (!equals(left[key]!, right[key]!)) return false
   return true
 }
 

@@ -263,7 +263,7 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
             if (cause === "resync") return
             for (const operation of changeset) {
               if (operation.op === "delete" || !outOfStep.has(operation.entry.id.value)) continue
-            suspects.set(operation.entry.id, operation.entry)
+              suspects.set(operation.entry.id, operation.entry)
             }
           }
         })

@@ -6,7 +6,7 @@ import * as Handler from "@heph/bus/Handler"
 import * as HistoryMemory from "@heph/history-memory/HistoryMemory"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
+import type * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
 import { expect } from "vitest"
 import { altered, create, Holder, open, type Opened, remove, showAll, type Store, update } from "./support.ts"
@@ -112,7 +112,7 @@ export interface Cell {
 /** A registry that is ready for the transaction, with handlers that agree with it. */
 export const cell = Effect.fnUntraced(function* (
   name: SubjectName,
-  slow = false,
+  slow: boolean = false,
   change: (store: Store) => Partial<Store> = () => ({})
 ) {
   const store = yield* HistoryMemory.make

@@ -76,9 +76,7 @@ const wish: fc.Arbitrary<Wish> = fc.record({
 })
 const wishes = fc.array(wish, { minLength: 1, maxLength: 4 })
 const tagged = <const T extends string, R>(_tag: T, fields: { readonly [K in keyof R]: fc.Arbitrary<R[K]> }) =>
-  fc.record({ _tag: fc.constant(_tag), ...fields } as {
-    readonly [K in keyof R]: fc.Arbitrary<R[K]>
-  } & { readonly _tag: fc.Arbitrary<T> })
+  fc.record(fields).map((record) => ({ ...record, _tag }))
 
 const command = fc.oneof(
   { withCrossShrink: true },
@@ -498,14 +496,21 @@ const step = Effect.fnUntraced(function* (
     }
     case "List": {
       const versions = yield* Effect.orDie(registry.versions())
-      const fields = versions.map(({ author, created, deleted, id, message, parent, updated }) => ({
-        ...{ id, parent, message, author, created, updated, deleted }
-      }))
-      const root = { id: 0, parent: null, message: undefined, author: undefined, created: 0, updated: 0, deleted: 0 }
-      const expected = model.versions.map(({ author, changes, message, parent }, i) => ({
-        ...{ id: i + 1, parent, message, author },
-        ...countsOf(changes)
-      }))
+      const fields = versions.map(({ author, created, deleted, id, message, parent, updated }) => [
+        id,
+        parent,
+        message,
+        author,
+        { created, updated, deleted }
+      ])
+      const root = [0, null, undefined, undefined, { created: 0, updated: 0, deleted: 0 }]
+      const expected = model.versions.map(({ author, changes, message, parent }, i) => [
+        i + 1,
+        parent,
+        message,
+        author,
+        countsOf(changes)
+      ])
       expect(fields, label).toEqual([...expected.reverse(), root])
       return
     }

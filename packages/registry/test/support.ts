@@ -68,6 +68,8 @@ export const update = (id: string, data: unknown = null, kind = "thing", meta: R
   ({ op: "update", entry: { id, kind, meta, data } }) as const
 export const remove = (id: string) => ({ op: "delete", id }) as const
 
+export const made = (input: Entry.EntryInput): Entry.Entry => Entry.makeUnsafe(input)
+
 /** An entry as text that tells all of it, for values that JSON has. */
 export const show = (entry: Entry.Entry | undefined): string =>
   entry === undefined ? "nothing" : JSON.stringify([entry.id.value, entry.kind, entry.meta, entry.data])

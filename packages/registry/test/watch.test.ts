@@ -8,6 +8,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import * as fc from "fast-check"
@@ -46,6 +47,7 @@ const watch = Effect.fnUntraced(function* (
   )
   return {
     fiber,
+    seen,
     /** The ids, after a check that each version brought the change that it made. */
     ids: () =>
       seen.map(({ changeset, version }) => {
@@ -69,7 +71,7 @@ describe("a watcher", () => {
         yield* watch(registry, { from: "seven" })
       ]
       yield* count(registry, 10)
-      yield* eventually(() => none.ids().length === 10, "everything is seen")
+      yield* eventually(() => none.seen.length === 10, "everything is seen")
       expect(all.ids()).toEqual(numbers(1, 20))
       expect(some.ids()).toEqual(numbers(5, 20))
       expect(none.ids()).toEqual(numbers(11, 20))
@@ -114,25 +116,17 @@ describe("a watcher", () => {
       Effect.gen(function* () {
         for (const place of [memory, sqlite]) {
           const { registry } = yield* open(yield* place)
-          let tokens = 0
-          const slow = yield* watch(registry, {
-            from: 0,
-            each: Effect.gen(function* () {
-              while (tokens === 0) yield* Effect.sleep("1 second")
-              tokens--
-            })
-          })
+          const turns = Semaphore.makeUnsafe(0)
+          const slow = yield* watch(registry, { from: 0, each: Effect.asVoid(turns.take(1)) })
           yield* count(registry, 5000)
           // It has not moved, and everything is written.
           expect(slow.ids()).toEqual([])
           expect(registry.current().version).toBe(5000)
-          tokens = 3
-          yield* TestClock.adjust("2 seconds")
-          expect(slow.ids()).toEqual([1, 2, 3])
-          tokens = Infinity
-          yield* TestClock.adjust("2 seconds")
+          yield* turns.resize(3)
+          yield* eventually(() => slow.seen.length === 3, "three are seen")
+          yield* turns.resize(10_000)
           yield* count(registry, 10)
-          yield* eventually(() => slow.ids().length >= 5010, "it catches up")
+          yield* eventually(() => slow.seen.length >= 5010, "it catches up")
           expect(slow.ids()).toEqual(numbers(1, 5010))
           yield* Fiber.interrupt(slow.fiber)
         }
@@ -152,7 +146,11 @@ describe("a watcher", () => {
               Effect.gen(function* () {
                 const { bus, registry } = yield* openMemory()
                 yield* bus.handle("never", () => Effect.andThen(Effect.yieldNow, Effect.succeed(Handler.reject("no"))))
-                const watchers: Array<{ readonly ids: () => ReadonlyArray<number>; readonly from: number }> = []
+                const watchers: Array<{
+                  readonly ids: () => ReadonlyArray<number>
+                  readonly seen: ReadonlyArray<unknown>
+                  readonly from: number
+                }> = []
                 const fibers: Array<Fiber.Fiber<unknown, unknown>> = []
                 for (const action of actions) {
                   const { last } = registry.status()
@@ -174,8 +172,8 @@ describe("a watcher", () => {
                   else yield* Effect.exit(registry.apply([create("c:1", 1, "never")]))
                 }
                 const { last } = registry.status()
-                for (const { from, ids } of watchers) {
-                  yield* eventually(() => ids().length >= last - from, "everything is seen")
+                for (const { from, ids, seen } of watchers) {
+                  yield* eventually(() => seen.length >= last - from, "everything is seen")
                   expect(ids()).toEqual(numbers(from + 1, last))
                 }
               }).pipe(Effect.scoped, silently)
@@ -193,7 +191,7 @@ describe("a watcher", () => {
       yield* registry.applyVersion(1)
       yield* count(registry, 1)
       yield* registry.applyVersion(3)
-      yield* eventually(() => watching.ids().length === 4, "everything is seen")
+      yield* eventually(() => watching.seen.length === 4, "everything is seen")
       expect(watching.ids()).toEqual([1, 2, 3, 4])
     })
   )
@@ -225,7 +223,7 @@ describe("a watcher", () => {
       yield* registry.apply([])
       yield* count(registry, 1)
       yield* registry.apply([update("a:count", 1)])
-      yield* eventually(() => watching.ids().length === 1, "the one is seen")
+      yield* eventually(() => watching.seen.length === 1, "the one is seen")
       expect(watching.ids()).toEqual([1])
     }).pipe(silently)
   )
@@ -303,19 +301,14 @@ describe("a watcher where no history is kept", () => {
     Effect.gen(function* () {
       const { registry } = yield* open(HistoryNone.layer)
       const live = yield* watch(registry)
-      let waiting = true
-      const slow = yield* watch(registry, {
-        each: Effect.gen(function* () {
-          while (waiting) yield* Effect.sleep("1 second")
-        })
-      })
-      yield* count(registry, 100)
-      yield* eventually(() => live.ids().length === 100, "everything is seen")
-      yield* count(registry, 5000)
-      yield* eventually(() => live.ids().length === 5100, "everything is seen")
-      expect(live.ids()).toEqual(numbers(1, 5100))
-      waiting = false
-      yield* TestClock.adjust("1 second")
+      const turns = Semaphore.makeUnsafe(0)
+      const slow = yield* watch(registry, { each: Effect.asVoid(turns.take(1)) })
+      for (let i = 1; i <= 30; i++) {
+        yield* count(registry, 100)
+        yield* eventually(() => live.seen.length === i * 100, "everything is seen")
+      }
+      expect(live.ids()).toEqual(numbers(1, 3000))
+      yield* turns.resize(10_000)
       expect(yield* Effect.flip(Fiber.join(slow.fiber))).toMatchObject({ reason: "Unsupported" })
       expect(yield* Effect.flip(Stream.runDrain(registry.watch({ from: 0 })))).toMatchObject({ reason: "Unsupported" })
     })

@@ -88,13 +88,10 @@ export const collect = ({ root, segments }: Compiled, entry: Entry.Entry, into: 
 const walk = (value: Value.Value, segments: ReadonlyArray<Segment>, at: number, into: Array<string>): void => {
   const segment = segments[at]
   if (segment === undefined) return leaf(value, into)
-  const list = Array.isArray(value)
-  if (!list && !Value.isRecord(value)) return
+  if (!Array.isArray(value) && !Value.isRecord(value)) return
   const keyed = value as Value.Bag
   if ("key" in segment) {
-    if (Object.hasOwn(keyed, segment.key) && !(list && segment.key === "length")) {
-      walk(keyed[segment.key]!, segments, at + 1, into)
-    }
+    if (Object.hasOwn(keyed, segment.key)) walk(keyed[segment.key]!, segments, at + 1, into)
     return
   }
   for (const key of Object.keys(keyed)) {

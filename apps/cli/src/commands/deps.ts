@@ -5,7 +5,7 @@ import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Flags from "../Flags.ts"
 import * as Json from "../Json.ts"
-import { note, Output, print } from "../Output.ts"
+import { note, Output, print, printable } from "../Output.ts"
 import * as Store from "../Store.ts"
 import * as Table from "../Table.ts"
 import { entryOf } from "./get.ts"
@@ -26,7 +26,8 @@ export const deps = Command.make(
       // Others may refer to what does not exist, and asking who does is worth an answer.
       if (ids.length === 0) yield* entryOf(registry.current(), text)
       if (yield* Flags.Json) return yield* print(Json.stringify({ ids: ids.map(({ value }) => value) }))
-      if (ids.length === 0) return yield* note(reverse ? `nothing depends on ${text}` : `${text} depends on nothing`)
+      if (ids.length === 0)
+        return yield* note(printable(reverse ? `nothing depends on ${text}` : `${text} depends on nothing`))
       const { out } = yield* Output
       const rows = ids.map((id) => [id.value, registry.current().get(id)?.kind ?? ""])
       yield* print(Table.render([{}, { mark: (cell, style) => style.dim(cell) }], rows, out))

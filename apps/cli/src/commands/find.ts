@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Flags from "../Flags.ts"
 import * as Json from "../Json.ts"
-import { note, Output, print } from "../Output.ts"
+import { note, Output, print, printable } from "../Output.ts"
 import * as Store from "../Store.ts"
 import * as Table from "../Table.ts"
 import * as Values from "../Values.ts"
@@ -75,7 +75,7 @@ export const find = Command.make(
       ])
       if (data) {
         for (const entry of entries) {
-          yield* print(`${out.style.bold(entry.id.value)}  ${out.style.dim(entry.kind)}`)
+          yield* print(`${out.style.bold(printable(entry.id.value))}  ${out.style.dim(printable(entry.kind))}`)
           yield* print(Values.block({ meta: entry.meta, data: entry.data }, out.style, "  "))
         }
       } else if (entries.length > 0) yield* print(Table.render(columns, rows, out))

@@ -9,7 +9,7 @@ import * as Schema from "effect/Schema"
 import * as Changes from "../Changes.ts"
 import * as Flags from "../Flags.ts"
 import * as Json from "../Json.ts"
-import { Output, print } from "../Output.ts"
+import { Output, print, printable } from "../Output.ts"
 import * as Store from "../Store.ts"
 import * as Values from "../Values.ts"
 
@@ -59,7 +59,7 @@ export const get = Command.make(
       const entry = yield* entryOf(yield* registry.snapshotAt(at), id)
       if (yield* Flags.Json) return yield* print(Json.stringify(Changes.entryJson(entry)))
       const { style } = (yield* Output).out
-      yield* print(`${style.bold(entry.id.value)}  ${style.dim(entry.kind)}`)
+      yield* print(`${style.bold(printable(entry.id.value))}  ${style.dim(printable(entry.kind))}`)
       if (Object.keys(entry.meta).length > 0)
         yield* print(`${style.cyan("meta")}:\n${Values.block(entry.meta, style, "  ")}`)
       if (entry.data !== null) yield* print(`${style.cyan("data")}:\n${Values.block(entry.data, style, "  ")}`)

@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Flags from "../Flags.ts"
 import * as Json from "../Json.ts"
-import { note, Output, print } from "../Output.ts"
+import { note, Output, print, printable } from "../Output.ts"
 import * as Store from "../Store.ts"
 import * as Table from "../Table.ts"
 
@@ -31,7 +31,7 @@ const remove = Effect.fnUntraced(function* (name: string) {
   const registry = yield* Store.forWriting
   yield* registry.untag(name)
   if (yield* Flags.Json) return yield* print(Json.stringify({ tags: registry.tags() }))
-  yield* print(`${name} is no tag any more.`)
+  yield* print(`${printable(name)} is no tag any more.`)
 })
 
 const name = Effect.fnUntraced(function* (name: string, ref: string) {
@@ -39,7 +39,9 @@ const name = Effect.fnUntraced(function* (name: string, ref: string) {
   const before = registry.tags().get(name)
   const version = yield* registry.tag(name, ref)
   if (yield* Flags.Json) return yield* print(Json.stringify({ version }))
-  yield* print(`${name} is v${version}${before === undefined || before === version ? "" : `, and was v${before}`}.`)
+  yield* print(
+    `${printable(name)} is v${version}${before === undefined || before === version ? "" : `, and was v${before}`}.`
+  )
 })
 
 export const tag = Command.make(

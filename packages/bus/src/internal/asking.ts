@@ -33,7 +33,7 @@ export interface Asked<A> {
 }
 
 /** How long callbacks that were told to stop may take over it before they count as still busy, in milliseconds. */
-export const grace = 1000
+const grace = 1000
 
 /** Calls back, and runs an effect as far as it gets without waiting. An answer at the very end of its time is late. */
 export const ask = <A>(

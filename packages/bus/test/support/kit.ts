@@ -8,8 +8,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as TestClock from "effect/testing/TestClock"
 
-export type Service = Bus.Bus["Service"]
-
 export const entry = (id: string, data?: unknown, kind = "function.lua", meta?: unknown): Entry.Entry =>
   Entry.makeUnsafe({ id, kind, data, meta: meta ?? {} })
 

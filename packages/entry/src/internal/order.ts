@@ -3,7 +3,8 @@
  * A change of an entry's value does not touch it. Nodes hold up to 64 items; a node that empties is dropped and nothing
  * is rebalanced, which costs no depth in practice and half the code.
  *
- * `keys[i]` of an inner node is at most every id below `children[i]` and above every id below `children[i - 1]`.
+ * `keys[i]` of an inner node is at most every id below `children[i]` and above every id below `children[i - 1]`. It
+ * may be an id that is gone since.
  */
 import type { EntryId } from "../EntryId.ts"
 import type { Edit } from "./slots.ts"
