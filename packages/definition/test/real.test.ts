@@ -11,6 +11,7 @@ if (!isThere) {
   console.warn(`no definition files at ${folder}, so they are not checked: name another folder in HEPH_DEFINITIONS`)
 }
 
+// Left out where the folder is not, with the line above: the files belong to somebody else.
 describe.skipIf(!isThere)("definition files of other projects", () => {
   it.effect("load, all of them", () =>
     Effect.gen(function* () {
