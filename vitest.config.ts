@@ -6,6 +6,7 @@ export default defineConfig({
     // All cores: Vitest leaves one free, which on a machine with two is half of it.
     maxWorkers: "100%",
     reporters: ["default", "./tooling/tally.ts"],
-    coverage: { provider: "v8", include: ["{packages,apps}/*/src/**/*.ts"], reporter: ["text", "json-summary"] }
+    // Matched from the folder of each project.
+    coverage: { provider: "v8", include: ["**/src/**/*.ts"], reporter: ["text", "json-summary"] }
   }
 })

@@ -12,9 +12,11 @@ const units: ReadonlyArray<readonly [unit: string, bytes: number]> = [
   ["kilobyte", 1e3]
 ]
 
-/** A number of bytes: `14.8 MB`. */
+/** A number of bytes: `1 byte`, `14.8 MB`. */
 export const size = (bytes: number): string => {
-  const [unit, of] = units.find(([, of]) => bytes >= of) ?? ["byte", 1]
+  const found = units.find(([, of]) => bytes >= of)
+  if (found === undefined) return count(bytes, "byte")
+  const [unit, of] = found
   return new Intl.NumberFormat("en", { style: "unit", unit, maximumSignificantDigits: 3 }).format(bytes / of)
 }
 

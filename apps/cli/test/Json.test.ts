@@ -52,7 +52,9 @@ const turned = (found: unknown): unknown => {
 describe("Json", () => {
   it("says everything that an entry can hold", () => {
     fc.assert(
-      fc.property(value, (value) => expect(read(Json.stringify({ value }))).toEqual({ value: expected(value) }))
+      fc.property(value, (value) => {
+        expect(read(Json.stringify({ value }))).toEqual({ value: expected(value) })
+      })
     )
   })
 

@@ -70,7 +70,7 @@ describe("words", () => {
       Words.count(10_000, "entry", "entries"),
       Words.count(0, "file")
     ]).toEqual(["1 entry", "10,000 entries", "0 files"])
-    expect([999, 14_811_136, 2_500_000_000].map(Words.size)).toEqual(["999 byte", "14.8 MB", "2.5 GB"])
+    expect([999, 14_811_136, 2_500_000_000].map(Words.size)).toEqual(["999 bytes", "14.8 MB", "2.5 GB"])
     const seconds = [0, 1, 59, 60, 7200, 86_400 * 3, 86_400 * 400]
     expect(seconds.map((ago) => Words.ago(0, ago * 1000))).toEqual([
       "now",

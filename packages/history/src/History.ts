@@ -8,7 +8,7 @@
  * day: an update whose outcome is what was there at first stays in it, and so do the originals. So it tells, at the next
  * boot, whether the history fits the baseline it is given then, and leads to the state that all changesets would lead to.
  */
-import * as ChangeSet from "@heph/changeset/ChangeSet"
+import type * as ChangeSet from "@heph/changeset/ChangeSet"
 import * as Codec from "@heph/changeset/Codec"
 import * as Operation from "@heph/changeset/Operation"
 import type { CorruptBytes } from "@heph/entry/Codec"
@@ -506,7 +506,7 @@ export const make = Effect.gen(function* () {
     moveHead,
     tag,
     checkpointDue: (state) =>
-      store.capabilities.durable && sinceCheckpoint >= Math.max(leastForCheckpoint, state.size * 1.5),
+      store.capabilities.durable && sinceCheckpoint >= Math.max(leastForCheckpoint, state.size),
     checkpoint,
     verify
   })

@@ -8,7 +8,7 @@ import { HistoryStore } from "@heph/history/HistoryStore"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as fc from "fast-check"
-import * as Memory from "./memory.ts"
+import type * as Memory from "./memory.ts"
 
 export const over = ({ store }: Pick<Memory.Counted, "store">) =>
   Effect.provideService(History.make, HistoryStore, store)
