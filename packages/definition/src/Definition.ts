@@ -113,8 +113,10 @@ export const load: (inputs: ReadonlyArray<string | TextInput>) => Effect.Effect<
  *     path: /users
  * `
  * const { entries } = Result.getOrThrow(Definition.parse(text, { source: "app.yaml" }))
- * console.log(entries[0].entry.id.value, entries[0].entry.data) //=> app.api:users { path: '/users' }
- * console.log(entries[0].source) //=> { file: 'app.yaml', line: 4, column: 5 }
+ * for (const { entry, source } of entries) {
+ *   console.log(entry.id.value, entry.data) //=> app.api:users { path: '/users' }
+ *   console.log(source) //=> { file: 'app.yaml', line: 4, column: 5 }
+ * }
  *
  * const wrong = Definition.parse("namespace: app.api\nentries:\n  - name: users", { source: "app.yaml" })
  * console.log(Result.getOrThrow(Result.flip(wrong)).message) //=> app.yaml:3:5: the entry has no kind

@@ -505,8 +505,7 @@ export const make = Effect.gen(function* () {
     append,
     moveHead,
     tag,
-    checkpointDue: (state) =>
-      store.capabilities.durable && sinceCheckpoint >= Math.max(leastForCheckpoint, state.size),
+    checkpointDue: (state) => store.capabilities.durable && sinceCheckpoint >= Math.max(leastForCheckpoint, state.size),
     checkpoint,
     verify
   })
