@@ -17,7 +17,7 @@ export interface Change {
 }
 
 /** The changes of a changeset, each id once, in its order. */
-export const changes = (changeset: ChangeSet.ChangeSet): ReadonlyArray<Change> => {
+const changes = (changeset: ChangeSet.ChangeSet): ReadonlyArray<Change> => {
   const deleted = new Map<string, Entry.Entry | undefined>()
   for (const operation of changeset) {
     if (operation.op === "delete") deleted.set(operation.id.value, operation.original)

@@ -3,6 +3,9 @@ import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
 
+/** A description of several lines, which help indents. */
+export const paragraph = (...lines: ReadonlyArray<string>): string => lines.join("\n  ")
+
 const toggles = new Set<string>()
 
 /** A flag that is there or not. It takes no value, so that whatever follows it is an argument: see {@link explicit}. */

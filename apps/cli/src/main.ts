@@ -34,7 +34,10 @@ import { note, Output, printable } from "./Output.ts"
 
 const heph = Command.make("heph").pipe(
   Command.withDescription(
-    "A versioned registry: entries change only through versions, and every version can be read, compared, gone back to and undone."
+    Flags.paragraph(
+      "A versioned registry: entries change only through versions, and every version can be read,",
+      "compared, gone back to and undone."
+    )
   ),
   Command.withSubcommands([
     { group: "Changing it", commands: [Apply.plan, Apply.apply, Travel.revert, Travel.checkout, Tag.tag] },

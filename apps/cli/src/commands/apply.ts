@@ -44,7 +44,10 @@ export const plan = Command.make("plan", { paths, prune }, ({ paths, prune }) =>
 ).pipe(
   Command.withShortDescription("Show what apply would do"),
   Command.withDescription(
-    "Shows what apply would do, in the order it would do it, and changes nothing. Where there is no registry yet, everything is to be created."
+    Flags.paragraph(
+      "Shows what apply would do, in the order it would do it, and changes nothing. Where there is",
+      "no registry yet, everything is to be created."
+    )
   ),
   Command.withExamples([
     { command: "heph plan definitions/", description: "What a folder of definitions would change" },
@@ -72,7 +75,7 @@ export const apply = Command.make(
       const input = yield* Input.read(paths, { prune })
       const registry = yield* Store.forApplying
       const { changeset, parent, version } = yield* registry
-        .apply(Change.hold(input.entries, { prune }), { message: Option.getOrUndefined(message) })
+        .apply(Change.hold(input.entries, { prune }), { message: Option.getOrUndefined(message) || undefined })
         .pipe(Progress.during(`applying ${Words.count(input.entries.length, "entry", "entries")}`))
       const counts = Changes.counts(changeset)
       if (yield* Flags.Json) {
@@ -94,7 +97,11 @@ export const apply = Command.make(
 ).pipe(
   Command.withShortDescription("Make the registry hold what definitions say"),
   Command.withDescription(
-    "Makes the registry hold what definitions say: one transaction, one new version. Where nothing differs, there is none. Entries that the input does not name stay, unless --prune is given. Makes the registry where there is none."
+    Flags.paragraph(
+      "Makes the registry hold what definitions say: one transaction, one new version. Where",
+      "nothing differs, there is none. Entries that the input does not name stay, unless --prune is",
+      "given. Makes the registry where there is none."
+    )
   ),
   Command.withExamples([
     { command: 'heph apply definitions/ -m "first import"', description: "All definitions of a folder" },

@@ -35,7 +35,10 @@ export const deps = Command.make(
 ).pipe(
   Command.withShortDescription("Show what an entry depends on"),
   Command.withDescription(
-    "Prints what an entry depends on by its meta.depends_on, or with --reverse what depends on it. Only what exists counts."
+    Flags.paragraph(
+      "Prints what an entry depends on by its meta.depends_on, or with --reverse what depends on",
+      "it. Only what exists counts."
+    )
   ),
   Command.withExamples([
     { command: "heph deps app.api:users", description: "What it needs" },

@@ -40,7 +40,10 @@ export const exportCommand = Command.make("export", { at: Flags.at }, ({ at }) =
 ).pipe(
   Command.withShortDescription("Print every entry"),
   Command.withDescription(
-    "Prints every entry of a version as one JSON document, by id, with sorted keys: two exports of one state have the same bytes. On one line with --json."
+    Flags.paragraph(
+      "Prints every entry of a version as one JSON document, by id, with sorted keys: two exports",
+      "of one state have the same bytes. On one line with --json."
+    )
   ),
   Command.withExamples([
     { command: "heph export > state.json", description: "All that there is now" },

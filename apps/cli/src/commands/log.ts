@@ -43,7 +43,10 @@ export const log = Command.make("log", { limit: Flags.limit("At most so many ver
 ).pipe(
   Command.withShortDescription("List the versions, newest first"),
   Command.withDescription(
-    "Lists the versions of all branches, newest first, down to v0, the state before the first. A * is where head is."
+    Flags.paragraph(
+      "Lists the versions of all branches, newest first, down to v0, the state before the first. A",
+      "* is where head is."
+    )
   ),
   Command.withExamples([
     { command: "heph log --limit 10", description: "The ten newest" },

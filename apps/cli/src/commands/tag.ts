@@ -11,7 +11,7 @@ import * as Store from "../Store.ts"
 import * as Table from "../Table.ts"
 
 /** `--delete` takes a name, and nothing but a name. */
-export class InvalidUsage extends Schema.TaggedError<InvalidUsage>()("InvalidUsage", { reason: Schema.String }) {
+class InvalidUsage extends Schema.TaggedError<InvalidUsage>()("InvalidUsage", { reason: Schema.String }) {
   override get message(): string {
     return this.reason
   }
@@ -65,7 +65,10 @@ export const tag = Command.make(
 ).pipe(
   Command.withShortDescription("Name a version, or list the names"),
   Command.withDescription(
-    "Names a version; the name then works wherever a version does. A name that there is moves. Without a name, lists them."
+    Flags.paragraph(
+      "Names a version; the name then works wherever a version does. A name that there is moves.",
+      "Without a name, lists them."
+    )
   ),
   Command.withExamples([
     { command: "heph tag release", description: "Name the current version" },

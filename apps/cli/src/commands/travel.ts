@@ -28,7 +28,7 @@ export const path = Command.make("path", { from: Flags.version("from"), to: Flag
 ).pipe(
   Command.withShortDescription("Show the way from one version to another"),
   Command.withDescription(
-    "Prints the shortest way between two versions: back to where their branches meet, then forward."
+    Flags.paragraph("Prints the shortest way between two versions: back to where their branches meet, then", "forward.")
   ),
   Command.withExamples([{ command: "heph path v3 v7" }])
 )
@@ -45,7 +45,10 @@ export const checkout = Command.make("checkout", { version: Flags.version("versi
 ).pipe(
   Command.withShortDescription("Go to a version"),
   Command.withDescription(
-    "Moves the registry to a version, and head with it. Nothing is lost: later versions stay, and applying from here starts a branch."
+    Flags.paragraph(
+      "Moves the registry to a version, and head with it. Nothing is lost: later versions stay, and",
+      "applying from here starts a branch."
+    )
   ),
   Command.withExamples([
     { command: "heph checkout v3", description: "Go back" },
@@ -67,8 +70,8 @@ export const revert = Command.make(
   ({ message, version: ref }) =>
     Effect.gen(function* () {
       const registry = yield* Store.forWriting
-      const settings = Option.match(message, { onNone: () => ({}), onSome: (message) => ({ message }) })
-      const { changeset, version } = yield* registry.revert(ref, settings)
+      const text = Option.getOrElse(message, () => "")
+      const { changeset, version } = yield* registry.revert(ref, text === "" ? undefined : { message: text })
       if (yield* Flags.Json) return yield* print(Json.stringify({ version: version?.id ?? null }))
       const { out } = yield* Output
       if (version === undefined) return yield* print(`Nothing to do: ${ref} is undone already.`)
@@ -78,7 +81,10 @@ export const revert = Command.make(
 ).pipe(
   Command.withShortDescription("Undo one version, as a new one"),
   Command.withDescription(
-    "Makes a new version that undoes what one version changed. Refused where later versions changed the same entries."
+    Flags.paragraph(
+      "Makes a new version that undoes what one version changed. Refused where later versions",
+      "changed the same entries."
+    )
   ),
   Command.withExamples([{ command: "heph revert v7" }])
 )

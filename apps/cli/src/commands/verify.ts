@@ -12,7 +12,7 @@ import * as Table from "../Table.ts"
 import * as Words from "../Words.ts"
 
 /** The command has printed what is damaged; there is nothing to add but the exit code. */
-export class Damaged extends Schema.TaggedError<Damaged>()("Damaged", {}) {}
+class Damaged extends Schema.TaggedError<Damaged>()("Damaged", {}) {}
 
 /** What a file that cannot even be opened for its damage is reported as. */
 const unreadable = (error: HistoryStoreError) =>
@@ -43,7 +43,10 @@ export const verify = Command.make("verify", {}, () =>
 ).pipe(
   Command.withShortDescription("Check the registry for damage"),
   Command.withDescription(
-    "Reads the whole registry and replays every version. Lists what is damaged, changes nothing, and ends with 1 where there is any."
+    Flags.paragraph(
+      "Reads the whole registry and replays every version. Lists what is damaged, changes nothing,",
+      "and ends with 1 where there is any."
+    )
   ),
   Command.withExamples([{ command: "heph verify && cp -r registry /backup/", description: "Copy only what is sound" }])
 )
