@@ -55,8 +55,20 @@ const differencesOf = ({ after, before }: Change): ReadonlyArray<Values.Differen
 ]
 
 /** A line for each change: what happens, to which entry, of which kind, and where an update changes it. */
-export const list = (changeset: ChangeSet.ChangeSet, target: Table.Target): string => {
+export const list = (changeset: ChangeSet.ChangeSet, target: Table.Target): string => lines(changes(changeset), target)
+
+/** As many changes as are listed where a version is only mentioned. */
+const most = 20
+
+/** The first changes of a version, and how to see the others. */
+export const listSome = (changeset: ChangeSet.ChangeSet, version: number, target: Table.Target): string => {
   const all = changes(changeset)
+  const more = all.length - most
+  const listed = lines(more > 0 ? all.slice(0, most) : all, target)
+  return more > 0 ? `${listed}\n… and ${more} more: heph show v${version}` : listed
+}
+
+const lines = (all: ReadonlyArray<Change>, target: Table.Target): string => {
   const bySign = new Map(all.map((change) => [`${signs[change.what]} ${change.what}`, change.what]))
   return Table.render(
     [

@@ -2,13 +2,11 @@
  * Which registry a command is about, and opening it. A registry is a folder with the file `registry.db`. Reading opens
  * it for reading and creates nothing; only `apply` makes one.
  */
-import { mkdirSync, rmdirSync, statSync } from "node:fs"
-import { dirname, resolve } from "node:path"
+import { mkdirSync, statSync } from "node:fs"
+import { resolve } from "node:path"
 import { HistoryStoreError, type StoreErrorReason } from "@heph/history/HistoryStore"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import * as References from "effect/References"
 import * as Schema from "effect/Schema"
 import * as Flags from "./Flags.ts"
 import * as Settings from "./Settings.ts"
@@ -31,7 +29,7 @@ export const forReading = Effect.gen(function* () {
   const stack = yield* loadStack
   const at = yield* folder
   yield* mustExist(stack.fileIn(at), at)
-  return yield* quietly(stack.registry(at, { readOnly: true }))
+  return yield* stack.registry(at, { readOnly: true })
 })
 
 /** The history of the registry without its state, for reading, until the scope closes. */
@@ -47,7 +45,7 @@ export const forPlanning = Effect.gen(function* () {
   const stack = yield* loadStack
   const at = yield* folder
   const isMade = yield* isThere(stack.fileIn(at), at)
-  return yield* isMade ? quietly(stack.registry(at, { readOnly: true })) : stack.nothing
+  return yield* isMade ? stack.registry(at, { readOnly: true }) : stack.nothing
 })
 
 /** The registry, which must be there, for writing, until the scope closes. */
@@ -62,17 +60,11 @@ export const forWriting = Effect.gen(function* () {
 export const forApplying = Effect.gen(function* () {
   const stack = yield* loadStack
   const at = yield* folder
-  if (yield* isThere(stack.fileIn(at), at)) return yield* stack.registry(at, { readOnly: false })
-  const made = yield* makeFolder(at)
-  return yield* Effect.onExit(stack.registry(at, { readOnly: false }), (exit) =>
-    Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => removeFolders(at, made))
-  )
+  if (!(yield* isThere(stack.fileIn(at), at))) yield* attempt(at, () => mkdirSync(at, { recursive: true }))
+  return yield* stack.registry(at, { readOnly: false })
 })
 
 const loadStack = Effect.promise(() => import("./stack.ts"))
-
-/** A reader writes no checkpoint, and whoever reads need not hear of it. */
-const quietly = Effect.provideService(References.MinimumLogLevel, "Error")
 
 const mustExist = (file: string, at: string): Effect.Effect<void, NoRegistry | HistoryStoreError> =>
   Effect.flatMap(isThere(file, at), (there) => (there ? Effect.void : new NoRegistry({ store: at })))
@@ -88,20 +80,6 @@ const isThere = (file: string, at: string): Effect.Effect<boolean, HistoryStoreE
     // SQLite says what is wrong where the file is gone and its log still holds versions.
     return [file, `${file}-wal`].some((name) => (statSync(name, { throwIfNoEntry: false })?.size ?? 0) > 0)
   })
-
-/** Makes the folder, and tells the topmost one that was not there before. */
-const makeFolder = (at: string): Effect.Effect<string | undefined, HistoryStoreError> =>
-  attempt(at, () => mkdirSync(at, { recursive: true }))
-
-/** Removes the folders that were made for a registry which could not be made. Stops at the first one that holds something. */
-const removeFolders = (at: string, made: string | undefined): void => {
-  if (made === undefined) return
-  try {
-    for (let folder = at; folder.length >= made.length; folder = dirname(folder)) rmdirSync(folder)
-  } catch {
-    // What holds something stays: it is somebody's.
-  }
-}
 
 const attempt = <A>(at: string, run: () => A): Effect.Effect<A, HistoryStoreError> =>
   Effect.try({

@@ -1,6 +1,8 @@
+import { mkdirSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Stack from "../src/stack.ts"
 import { definitions, folder, inside, json, write } from "./support.ts"
 
 const db = { id: "app:db", kind: "db.sql", meta: {}, data: { file: "main.db" } }
@@ -104,6 +106,27 @@ describe("what --json prints", () => {
       const v2 = { id: 2, parent: 1, timestamp, message: null, created: 1, updated: 1, deleted: 2 }
       expect(yield* ask("log")).toEqual({ head: 2, versions: [v2, v1, v0] })
       expect(yield* ask("log", "--limit", "2")).toEqual({ head: 2, versions: [v2, v1] })
+    })
+  )
+
+  it.effect("log of more versions than are read at once: all of them, once each", () =>
+    Effect.gen(function* () {
+      const { ask, at } = registry()
+      const store = join(at, "registry")
+      mkdirSync(store)
+      const count = 1005
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const { apply } = yield* Stack.registry(store, { readOnly: false })
+          for (let i = 0; i < count; i++) yield* apply([{ op: "create", entry: { id: `app:e${i}`, kind: "k" } }])
+        })
+      )
+      const { versions } = (yield* ask("log")) as { readonly versions: ReadonlyArray<{ readonly id: number }> }
+      expect(versions.map(({ id }) => id)).toEqual(Array.from({ length: count + 1 }, (_, i) => count - i))
+      const people = yield* inside(store, ["log"])
+      expect(people.stdout.match(/^[* ] v\d+/gm)).toHaveLength(count + 1)
+      expect(people.stdout.match(/^version/gm)).toHaveLength(1)
+      expect(yield* ask("log", "--limit", "1003")).toMatchObject({ versions: { length: 1003 } })
     })
   )
 

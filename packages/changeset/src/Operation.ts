@@ -65,21 +65,25 @@ export const kindOf = (operation: Operation): string | undefined =>
  */
 export const fromInput = (
   input: OperationInput | Operation
-): Result.Result<Operation, EntryId.InvalidEntryId | Entry.InvalidEntry> =>
-  Result.gen(function* () {
-    const original =
-      input.op === "create" || input.original === undefined ? undefined : yield* Entry.make(input.original)
-    switch (input.op) {
-      case "create":
-        return create(yield* Entry.make(input.entry))
-      case "update":
-        return update(yield* Entry.make(input.entry), original)
-      case "delete":
-        return remove(typeof input.id === "string" ? yield* EntryId.parse(input.id) : input.id, original)
-      default:
-        // Callers without types: taken for an update, a misspelt "delete" would write what it was to remove.
-        throw new Error(
-          `"${String((input as { readonly op: unknown }).op)}" is no operation: create, update and delete are`
-        )
+): Result.Result<Operation, EntryId.InvalidEntryId | Entry.InvalidEntry> => {
+  const given = input.op === "create" ? undefined : input.original
+  const original = given === undefined ? noOriginal : Entry.make(given)
+  if (Result.isFailure(original)) return Result.fail(original.failure)
+  switch (input.op) {
+    case "create":
+      return Result.map(Entry.make(input.entry), create)
+    case "update":
+      return Result.map(Entry.make(input.entry), (entry) => update(entry, original.success))
+    case "delete": {
+      const id = typeof input.id === "string" ? EntryId.parse(input.id) : Result.succeed(input.id)
+      return Result.map(id, (found) => remove(found, original.success))
     }
-  })
+    default:
+      // Callers without types: taken for an update, a misspelt "delete" would write what it was to remove.
+      throw new Error(
+        `"${String((input as { readonly op: unknown }).op)}" is no operation: create, update and delete are`
+      )
+  }
+}
+
+const noOriginal: Result.Result<Entry.Entry | undefined, never> = Result.succeed(undefined)

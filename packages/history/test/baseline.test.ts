@@ -15,6 +15,7 @@ import {
   value,
   tree,
   baseline,
+  grow,
   grown,
   property,
   fraction,
@@ -156,6 +157,44 @@ describe("a baseline", () => {
       const again = yield* over(counted)
       expect(show(yield* load(again, changed))).toEqual(show(baseline))
       expect(yield* Effect.flip(again.load(stateOf(entry("base:2", 0)), 2))).toMatchObject({ missing: ["base:1"] })
+    })
+  )
+
+  it.effect("that was edited is found out also far from where the registry is", () =>
+    Effect.gen(function* () {
+      const counted = Memory.make()
+      const writer = yield* over(counted)
+      yield* load(writer, baseline)
+      let tip = 0
+      for (let i = 0; i < 150; i++) tip = yield* grow(writer, tip, { "a:1": i })
+      const here = tip
+      tip = 0
+      for (let i = 0; i < 60; i++) tip = yield* grow(writer, tip, { "b:1": i })
+      const before = tip
+      tip = yield* grow(writer, tip, { "base:1": 1 })
+      const history = yield* over(counted)
+      yield* load(history, changed, here)
+      history.keep(tip, yield* history.stateAt(tip))
+      expect(show(yield* history.stateAt(before))).toEqual([
+        ["b:1", "k", 59],
+        ["base:1", "k", "changed"],
+        ["base:2", "k", 0]
+      ])
+    })
+  )
+
+  it.effect("that has by now what the history created and deleted stays without it, by checkpoints too", () =>
+    Effect.gen(function* () {
+      const counted = Memory.make()
+      yield* grown(counted, { parents: [999, 999], values: [{ "a:1": 1 }, { "a:1": undefined }] })
+      const onto = stateOf(entry("a:1", "theirs"), entry("base:1", 0))
+      for (let i = 0; i < 2; i++) {
+        const history = yield* over(counted)
+        expect(yield* Effect.flip(history.load(onto, 2))).toMatchObject({ exists: ["a:1"], missing: [] })
+        expect(show(yield* load(history, onto, 2, { misfit: "history wins" }))).toEqual([["base:1", "k", 0]])
+        yield* checkpoint(history, 2)
+        expect((yield* history.verify).damage).toEqual([])
+      }
     })
   )
 

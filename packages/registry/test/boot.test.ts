@@ -163,6 +163,19 @@ describe("loadState", () => {
     })
   )
 
+  it.effect("that cannot move head leaves the baseline that was there", () =>
+    Effect.gen(function* () {
+      const store = yield* HistoryMemory.make
+      const full = new HistoryStoreError({ reason: "Full", store: "test", detail: "full" })
+      const { registry } = yield* open(Support.altered(store, () => ({ moveHead: () => Effect.fail(full) })))
+      yield* registry.loadState(baseline)
+      yield* registry.apply([create("a:1", 1, "k")])
+      expect(yield* Effect.flip(registry.loadState([], 0))).toBe(full)
+      expect(ids(yield* registry.snapshotAt(0))).toEqual(["base:1", "base:2"])
+      expect(ids(registry.current())).toEqual(["a:1", "base:1", "base:2"])
+    })
+  )
+
   it.effect("D6: of entries that are wrong, or there twice, says which", () =>
     Effect.gen(function* () {
       const { registry } = yield* openMemory()

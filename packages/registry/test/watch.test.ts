@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
+import * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
@@ -141,7 +142,9 @@ describe("a watcher", () => {
           fc.array(fc.constantFrom("write", "burst", "watch", "leave", "yield", "travel", "refused"), {
             maxLength: 40
           }),
-          (actions) =>
+          // With few operations between two yields, others come in between at nearly every point.
+          fc.oneof(fc.constant(2048), fc.integer({ min: 4, max: 60 })),
+          (actions, operations) =>
             Effect.runPromise(
               Effect.gen(function* () {
                 const { bus, registry } = yield* openMemory()
@@ -176,7 +179,7 @@ describe("a watcher", () => {
                   yield* eventually(() => seen.length >= last - from, "everything is seen")
                   expect(ids()).toEqual(numbers(from + 1, last))
                 }
-              }).pipe(Effect.scoped, silently)
+              }).pipe(Effect.scoped, silently, Effect.provideService(Scheduler.MaxOpsBeforeYield, operations))
             )
         )
       )
@@ -193,6 +196,27 @@ describe("a watcher", () => {
       yield* registry.applyVersion(3)
       yield* eventually(() => watching.seen.length === 4, "everything is seen")
       expect(watching.ids()).toEqual([1, 2, 3, 4])
+    })
+  )
+
+  it.effect("gets each version without another one after it, however fibers take turns", () =>
+    Effect.gen(function* () {
+      for (let operations = 4; operations <= 24; operations++) {
+        const { registry } = yield* openMemory()
+        const watching = yield* watch(registry, { from: 0 }).pipe(
+          Effect.provideService(Scheduler.MaxOpsBeforeYield, operations)
+        )
+        let written = 0
+        for (let turns = 0; turns < 24; turns++) {
+          // The second one comes at every point of what the watcher does about the first.
+          yield* count(registry, 1)
+          for (let i = 0; i < turns; i++) yield* Effect.yieldNow
+          yield* count(registry, 1)
+          written += 2
+          yield* eventually(() => watching.seen.length === written, "both are seen")
+        }
+        yield* Fiber.interrupt(watching.fiber)
+      }
     })
   )
 
@@ -244,6 +268,43 @@ describe("a watcher on a store that other processes write", () => {
       expect(mine.ids()).toEqual(numbers(1, 10))
       expect(theirs.ids()).toEqual(numbers(1, 10))
       yield* Effect.forEach([mine, theirs], ({ fiber }) => Fiber.interrupt(fiber))
+    })
+  )
+
+  it.effect("misses none of theirs, though its registry's own come right after them", () =>
+    Effect.gen(function* () {
+      const place = yield* memory
+      const [here, there] = [yield* open(place), yield* open(place)]
+      yield* count(here.registry, 2)
+      yield* there.registry.follow
+      yield* count(there.registry, 3)
+      yield* here.registry.follow
+      const watching = yield* watch(here.registry, { from: 0 })
+      yield* eventually(() => watching.seen.length === 5, "what there is")
+      yield* count(there.registry, 1)
+      yield* here.registry.follow
+      yield* count(here.registry, 2)
+      yield* eventually(() => watching.seen.length === 8, "what came")
+      expect(watching.ids()).toEqual(numbers(1, 8))
+      yield* Fiber.interrupt(watching.fiber)
+    })
+  )
+
+  it.effect("is not ahead of its registry", () =>
+    Effect.gen(function* () {
+      const place = yield* sqlite
+      const there = yield* open(place)
+      yield* count(there.registry, 3)
+      const here = yield* open(place)
+      yield* count(there.registry, 3)
+      const watching = yield* watch(here.registry, { from: 0 })
+      yield* eventually(() => watching.seen.length >= 3, "what there is")
+      expect(watching.ids()).toEqual([1, 2, 3])
+      expect(here.registry.current().version).toBe(3)
+      yield* TestClock.adjust("100 millis")
+      expect(watching.ids()).toEqual(numbers(1, 6))
+      expect(here.registry.current().version).toBe(6)
+      yield* Fiber.interrupt(watching.fiber)
     })
   )
 

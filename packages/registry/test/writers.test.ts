@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
+import * as Scheduler from "effect/Scheduler"
 import * as Stream from "effect/Stream"
 import * as fc from "fast-check"
 import * as Support from "./support.ts"
@@ -257,8 +258,11 @@ describe("writers that are interrupted", () => {
     }
   )
 
-  /** Writers come, wait, are interrupted and meet a store in every mood; in the end the store is well again. */
-  const run = (actions: ReadonlyArray<Action>) =>
+  /**
+   * Writers come, wait, are interrupted and meet a store in every mood; in the end the store is well again. With few
+   * operations between two yields, others come in between at nearly every point.
+   */
+  const run = (actions: ReadonlyArray<Action>, operationsBeforeYield = 2048) =>
     Effect.gen(function* () {
       const { control, layer, store } = yield* controlled
       const { bus, registry } = yield* open(layer)
@@ -307,19 +311,38 @@ describe("writers that are interrupted", () => {
       expect(holder.all).toEqual(Support.showAll([...last].filter(({ kind }) => kind === "handled")))
       const { version } = yield* registry.apply([create("w:after")])
       expect(version?.id).toBe(versions.length + 1)
-    }).pipe(Effect.scoped, silently)
+    }).pipe(Effect.scoped, silently, Effect.provideService(Scheduler.MaxOpsBeforeYield, operationsBeforeYield))
 
   it.effect(
     "leave no version behind that nobody hears of, no write that hangs, and no wake-up that is lost",
     () =>
       Effect.promise(() =>
         fc.assert(
-          fc.asyncProperty(fc.array(action, { maxLength: 60, size: "max" }), (actions) =>
-            Effect.runPromise(run(actions))
+          fc.asyncProperty(
+            fc.array(action, { maxLength: 60, size: "max" }),
+            fc.oneof(fc.constant(2048), fc.integer({ min: 4, max: 60 })),
+            (actions, operations) => Effect.runPromise(run(actions, operations))
           ),
           { numRuns: 500 }
         )
       ),
+    60_000
+  )
+
+  it.effect(
+    "one of two or three, at any moment, take nobody with them",
+    () =>
+      Effect.gen(function* () {
+        for (const writers of [2, 3]) {
+          for (let writer = 0; writer < writers; writer++) {
+            for (let turns = 0; turns < 12; turns++) {
+              const writes = Array.from({ length: writers }, (): Action => ({ _tag: "Write", handled: false }))
+              const actions: ReadonlyArray<Action> = [...writes, { _tag: "Wait", turns }, { _tag: "Interrupt", writer }]
+              for (const operations of [2048, 40, 20, 10, 7, 5]) yield* run(actions, operations)
+            }
+          }
+        }
+      }),
     60_000
   )
 

@@ -55,9 +55,6 @@ export const plan = Command.make("plan", { paths, prune }, ({ paths, prune }) =>
   ])
 )
 
-/** As many changes as `apply` lists; the rest is for `show`. */
-const maxListed = 20
-
 export const apply = Command.make(
   "apply",
   {
@@ -83,12 +80,8 @@ export const apply = Command.make(
       }
       const { err, out } = yield* Output
       if (version === undefined) return yield* print(nothingToDo(parent, input))
-      const listed = changeset.slice(0, maxListed)
       yield* print(`${out.style.bold(`v${version.id}`)}: ${Changes.summary(counts)}`)
-      yield* print(Changes.list(listed, out))
-      if (listed.length < changeset.length) {
-        yield* print(`… and ${changeset.length - listed.length} more: heph show v${version.id}`)
-      }
+      yield* print(Changes.listSome(changeset, version.id, out))
       const changed = changeset.flatMap((operation) => (operation.op === "delete" ? [] : [operation.entry.id]))
       for (const cycle of registry.dependencies().cyclesThrough(changed)) {
         yield* note(`${err.style.yellow("warning:")} ${Changes.cycleWarning(cycle)}`)

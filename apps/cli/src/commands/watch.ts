@@ -3,6 +3,7 @@ import * as Flag from "effect/cli/Flag"
 /** `watch`: versions as they are committed, by whatever process. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as References from "effect/References"
 import * as Stream from "effect/Stream"
 import * as Changes from "../Changes.ts"
 import * as Flags from "../Flags.ts"
@@ -10,9 +11,6 @@ import * as Json from "../Json.ts"
 import { note, Output, print, printable } from "../Output.ts"
 import * as Store from "../Store.ts"
 import * as Words from "../Words.ts"
-
-/** As many changes as are listed of a version; the rest is for `show`. */
-const maxListed = 20
 
 export const watch = Command.make(
   "watch",
@@ -32,17 +30,19 @@ export const watch = Command.make(
       if (out.isTerminal) yield* note(out.style.dim(`watching ${yield* Store.folder}; Ctrl-C ends it`))
       yield* Stream.runForEach(registry.watch({ from: ref }), ({ changeset, version }) => {
         if (isJson) return print(Json.stringify(Changes.showJson(version.id, version.parent, changeset)))
-        const listed = changeset.slice(0, maxListed)
-        const more = changeset.length - listed.length
         const head = [
           out.style.bold(`v${version.id}`),
           out.style.dim(Words.moment(version.timestamp)),
           Changes.summary(version),
           ...(version.message === undefined ? [] : [printable(version.message).replaceAll("\n", " ")])
         ].join("  ")
-        return print([head, Changes.list(listed, out), ...(more > 0 ? [`… and ${more} more`] : [])].join("\n"))
+        return print(`${head}\n${Changes.listSome(changeset, version.id, out)}`)
       })
-    }).pipe(Effect.scoped)
+    }).pipe(
+      Effect.scoped,
+      // Following would write a checkpoint where one is due, which a reader cannot: nobody need hear of it.
+      Effect.provideService(References.MinimumLogLevel, "Error")
+    )
 ).pipe(
   Command.withShortDescription("Follow versions as they are committed"),
   Command.withDescription("Prints each version as it is committed, by this or any other process, until interrupted."),

@@ -17,7 +17,11 @@ export type Find<E> = (
 export const fit = <E>(find: Find<E>, state: State.State) =>
   Result.gen(function* () {
     const operations: Array<Operation.Operation> = []
-    for (const operation of yield* find(state)) operations.push(yield* Operation.fromInput(operation))
+    for (const input of yield* find(state)) {
+      const operation = Operation.fromInput(input)
+      // Yielded only to fail: a step of the generator for each operation is a tenth of a large apply.
+      operations.push(Result.isSuccess(operation) ? operation.success : yield* operation)
+    }
     const fitted = yield* ChangeSet.complete(state, operations)
     const changeset = yield* ChangeSet.net([fitted.changeset])
     // Where nothing is left the state may still be another object with equal entries.
