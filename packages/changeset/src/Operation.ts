@@ -86,4 +86,4 @@ export const fromInput = (
   }
 }
 
-const noOriginal: Result.Result<Entry.Entry | undefined, never> = Result.succeed(undefined)
+const noOriginal: Result.Result<Entry.Entry | undefined> = Result.succeed(undefined)

@@ -71,7 +71,7 @@ export interface Tree {
   readonly values: ReadonlyArray<Values>
 }
 
-export const ids = ["a:1", "a:2", "b:1", "base:1", "base:2"]
+const ids = ["a:1", "a:2", "b:1", "base:1", "base:2"]
 export const value = fc.oneof(fc.nat({ max: 3 }), fc.constant(undefined), fc.constantFrom("other/1", "k/2"))
 export const tree = (max: number): fc.Arbitrary<Tree> =>
   fc
