@@ -137,8 +137,9 @@ const problem = (value: string, split: number): string | undefined => {
 export const find = (value: string): EntryId | undefined => ids.get(value)?.id.deref()
 
 /**
- * The slot of this text's id, if it has one. The id may have been collected since, and its slot is given away some time
- * after, so whoever looks something up by it compares the text.
+ * The slot of this text's id, if it has one. The id may have been collected since, but its slot is not another one's as
+ * long as its row is there: both go in the same step. So what is found under the slot has this text, and need not be
+ * compared with it.
  *
  * @internal
  */

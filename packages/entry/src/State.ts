@@ -29,9 +29,7 @@ class StateImpl implements Iterable<Entry> {
   get(id: EntryId.EntryId | string): Entry | undefined {
     if (typeof id !== "string") return Slots.get(this.slots, id.slot)
     const slot = EntryId.findSlot(id)
-    if (slot === undefined) return undefined
-    const entry = Slots.get(this.slots, slot)
-    return entry?.id.value === id ? entry : undefined
+    return slot === undefined ? undefined : Slots.get(this.slots, slot)
   }
   /** Whether there is an entry of this id. */
   has(id: EntryId.EntryId | string): boolean {

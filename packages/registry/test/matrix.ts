@@ -105,7 +105,9 @@ export interface Cell {
   readonly holders: ReadonlyArray<Subject>
   /** The transaction. */
   readonly run: Effect.Effect<unknown, unknown>
-  /** What makes it one that was done already: nothing of it is left to do. */
+  /** The version it leads to. */
+  readonly target: number
+  /** What handlers ought to hold. */
   readonly expected: () => ReadonlyArray<string>
 }
 
@@ -139,8 +141,9 @@ export const cell = Effect.fnUntraced(function* (
     run = registry.follow
   }
   for (const holder of holders) holder.begin()
-  const expected = () => (name === "load" ? holders[0]!.all : showAll(registry.current()))
-  return { opened, other, holders, run, expected } satisfies Cell
+  const expected = () => showAll(registry.current())
+  const target = { apply: 1, travel: 0, revert: 2, load: 0, follow: 1 }[name]
+  return { opened, other, holders, run, target, expected } satisfies Cell
 })
 
 /** Lets a fiber come to its end, moving the clock for whoever waits for it. */

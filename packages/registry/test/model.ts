@@ -142,7 +142,9 @@ interface Refusal {
 }
 
 class Model {
-  baseline: Entries = new Map([
+  /** Versions never change, but the baseline below them does. */
+  readonly #states = new Map<number, Entries>()
+  #baseline: Entries = new Map([
     ["base:one", entryOf("base:one", "handled.service", 0, [])],
     ["base:two", entryOf("base:two", "loose", 0, ["base:one"])]
   ])
@@ -152,14 +154,24 @@ class Model {
   readonly heads: Array<number> = []
   readonly tags = new Map<string, number>()
 
+  get baseline(): Entries {
+    return this.#baseline
+  }
+  set baseline(baseline: Entries) {
+    this.#baseline = baseline
+    this.#states.clear()
+  }
   /** A version from 0 to the last one. */
   pick(at: number): number {
     return Math.floor((at / 1000) * (this.versions.length + 1))
   }
   stateAt(version: number): Entries {
     if (version === 0) return this.baseline
+    const known = this.#states.get(version)
+    if (known !== undefined) return known
     const { changes, parent } = this.versions[version - 1]!
     const state = new Map(this.stateAt(parent))
+    this.#states.set(version, state)
     for (const [id, { is }] of changes) {
       if (is === undefined) state.delete(id)
       else state.set(id, is)

@@ -61,7 +61,7 @@ describe.each(Matrix.subjects)("%s", (subject) => {
     )
   })
 
-  it.effect("comes to nothing where its caller is interrupted, anywhere", () =>
+  it.effect("E3: comes to nothing where its caller is interrupted, anywhere", () =>
     Effect.gen(function* () {
       const cell = yield* Matrix.cell(subject)
       const before = yield* Matrix.facts(cell)
@@ -77,8 +77,42 @@ describe.each(Matrix.subjects)("%s", (subject) => {
     }).pipe(silently)
   )
 
+  it.effect.each(["begin", "commit"] as const)("whose caller is interrupted during %s", (callback) =>
+    Effect.gen(function* () {
+      for (const at of [0, 1, 2]) {
+        const cell = yield* Matrix.cell(subject)
+        const before = yield* Matrix.facts(cell)
+        const gate = { reached: false, open: false }
+        const told: Array<string> = []
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            for (const i of [0, 1, 2]) {
+              yield* cell.opened.bus.participate({
+                name: `participant ${i}`,
+                begin: () => (i === at && callback === "begin" ? wait(gate) : undefined),
+                commit: () => {
+                  told.push("commit")
+                  return i === at ? wait(gate) : undefined
+                },
+                discard: () => void told.push("discard")
+              })
+            }
+            yield* interruptAt(cell.run, gate, `participant ${at}`)
+          })
+        )
+        Matrix.agree(cell, `participant ${at}`)
+        const after = yield* Matrix.facts(cell)
+        // Before the append it comes to nothing; after it, it is done all the same.
+        expect(told).toEqual(Array.from({ length: 3 }, () => (callback === "begin" ? "discard" : "commit")))
+        if (callback === "begin") expect(after, `participant ${at}`).toEqual(before)
+        else expect(after.version, `participant ${at}`).toBe(cell.target)
+        yield* Matrix.works(cell, `participant ${at}`, callback === "commit")
+      }
+    }).pipe(silently)
+  )
+
   it.effect.each(["rejects", "fails", "throws", "dies", "hangs"] as const)(
-    "comes to nothing where a participant's vote %s",
+    "E2: comes to nothing where a participant's vote %s",
     (fault) =>
       Effect.gen(function* () {
         const cell = yield* Matrix.cell(subject)
@@ -102,7 +136,7 @@ describe.each(Matrix.subjects)("%s", (subject) => {
           )
           // A clean no holds nothing open; whoever broke might.
           const discards = [0, 1, 2].filter((i) => i !== at || fault !== "rejects").map((i) => `discard ${i}`)
-          expect([...told].sort(), `E2: participant ${at}`).toEqual(discards)
+          expect([...told].sort(), `participant ${at}`).toEqual(discards)
           expect(yield* Matrix.facts(cell), `participant ${at}`).toEqual(before)
           Matrix.agree(cell, `participant ${at}`)
         }
@@ -279,7 +313,7 @@ describe.each(["apply", "travel", "revert", "follow"] as const)("%s that fails",
     yield* cell.opened.bus.handle("k.*", last, { name: "last" })
   })
 
-  it.effect("goes all the way back, though its caller is interrupted meanwhile", () =>
+  it.effect("E7: goes all the way back, though its caller is interrupted meanwhile", () =>
     Effect.gen(function* () {
       const cell = yield* Matrix.cell(subject)
       const before = yield* Matrix.facts(cell)
@@ -348,7 +382,7 @@ describe("the matrix", () => {
     const points = Matrix.handlers * Matrix.operations
     const handlers = all * 2 * Matrix.allFaults.length * points
     const callers = all * points
-    const participants = all * 3 * (5 + 4)
+    const participants = all * 3 * (5 + 4 + 2)
     const stores = writing.length * (3 * Matrix.allFaults.length + 3 + 1 + 1)
     const rollbacks = 4 * points * (1 + Matrix.allFaults.length)
     expect(handlers + callers + participants + stores + rollbacks).toBeGreaterThan(1500)

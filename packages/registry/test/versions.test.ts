@@ -20,7 +20,7 @@ const told = (changeset: ReadonlyArray<Operation.Operation>) =>
   changeset.map((operation) => `${operation.op} ${Operation.idOf(operation)}`)
 
 describe("travel", () => {
-  it.effect("E3, F9: is one transaction, makes no version, and moves head", () =>
+  it.effect("is one transaction, makes no version, and moves head", () =>
     Effect.gen(function* () {
       const { bus, history, registry } = yield* openMemory()
       for (let i = 1; i <= 4; i++) yield* registry.apply([create(`a:${i}`, i, "k")])

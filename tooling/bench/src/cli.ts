@@ -65,15 +65,13 @@ export const run = async (): Promise<ReadonlyArray<Measure.Row>> => {
     const found = JSON.parse(await node(get)) as { readonly id: string }
     if (found.id !== "app.n7:item250") throw new Error(`heph get printed ${found.id}`)
     const [gets, bare, help] = await turns(15, [get, ["-e", "0"], [bin, "--help"]])
-    const fastest = Math.min(...gets!)
     const median = (times: ReadonlyArray<number>) => Measure.time(Measure.middle(times))
     return [
       {
-        work: `heph get, ${entries.toLocaleString("en-US")} entries: the whole process, fastest of ${gets!.length}`,
-        measured: `${Measure.time(fastest)} (median ${median(gets!)})`,
+        work: `heph get, ${entries.toLocaleString("en-US")} entries: the whole process, median of ${gets!.length}`,
+        measured: `${median(gets!)} (fastest ${Measure.time(Math.min(...gets!))})`,
         target: `≤ ${Measure.time(targetSeconds * 1e6)}`,
-        // A process shares the machine with others from its first instruction on, which only ever adds time.
-        met: fastest <= targetSeconds * 1e6
+        met: Measure.middle(gets!) <= targetSeconds * 1e6
       },
       { work: "heph --help: the same without a registry, median", measured: median(help!), target: "", met: undefined },
       { work: "node -e 0, median", measured: median(bare!), target: "", met: undefined }
