@@ -167,8 +167,11 @@ export class Registry extends Context.Service<
   }
 >()("@heph/registry/Registry") {}
 
-/** How often a writer that others keep overtaking tries again before it says so. */
-const attempts = 32
+/**
+ * How often a writer that another process keeps overtaking tries again before it says so. Whoever loses has more to do
+ * than whoever wins, so that against a process which writes without a pause many tries come to nothing.
+ */
+const attempts = 256
 
 export const make = Effect.fnUntraced(function* (options?: Options) {
   const history = yield* History.History
