@@ -1,4 +1,4 @@
-/** What `heph.yaml` in the current folder says: for now, where the registry is. */
+/** What `heph.yaml` in the current folder says: where the registry is, and nothing else. */
 import { readFileSync } from "node:fs"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
