@@ -2,18 +2,26 @@
  * History in memory: the shortest correct store, for tests and for registries that need not survive their process.
  * Changesets stay the objects they are; nothing is encoded.
  */
-import { HistoryStore, HistoryStoreError, type VersionRange, type VersionRecord } from "@heph/history/HistoryStore"
+import {
+  HistoryStore,
+  HistoryStoreError,
+  type Run,
+  type VersionRange,
+  type VersionRecord
+} from "@heph/history/HistoryStore"
 import * as Precondition from "@heph/history/Precondition"
 import type * as Version from "@heph/history/Version"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
 
 const store = "history in memory"
 
 /** A fresh store at v0, of its own. It ends with whoever holds it. */
 export const make: Effect.Effect<HistoryStore["Service"]> = Effect.map(Clock.currentTimeMillis, (created) => {
-  const versions: Array<VersionRecord> = [] // id n is at n - 1
+  const versions: Array<VersionRecord | undefined> = [] // id n is at n - 1, nothing where it was dropped
+  let dropped: ReadonlyArray<Run> = []
   const heads: Array<Version.HeadMove> = [] // revision n is at n - 1
   const tags = new Map<string, number>()
   const checkpoints = new Map<number, ReadonlyArray<Uint8Array>>()
@@ -21,19 +29,22 @@ export const make: Effect.Effect<HistoryStore["Service"]> = Effect.map(Clock.cur
   const facts = (): Precondition.Facts => ({
     head: heads.at(-1)?.version ?? 0,
     revision: heads.length,
-    last: versions.length
+    last: versions.length,
+    dropped
   })
   const pushHead = (version: number, timestamp: number) =>
     heads.push(Object.freeze({ revision: heads.length + 1, version, timestamp }))
   const read = (range: VersionRange): ReadonlyArray<VersionRecord> => {
     if ("ids" in range) return range.ids.flatMap((id) => versions[id - 1] ?? [])
     const limit = Math.max(range.limit, 0)
-    if ("after" in range) {
-      const start = Math.max(range.after, 0)
-      return versions.slice(start, start + limit)
+    const step = "after" in range ? 1 : -1
+    const found: Array<VersionRecord> = []
+    let at = "after" in range ? Math.max(range.after, 0) : Math.min(range.before, versions.length + 1) - 2
+    for (; at >= 0 && at < versions.length && found.length < limit; at += step) {
+      const version = versions[at]
+      if (version !== undefined) found.push(version)
     }
-    const end = Math.min(Math.max(range.before - 1, 0), versions.length)
-    return versions.slice(Math.max(end - limit, 0), end).reverse()
+    return found
   }
 
   return HistoryStore.of({
@@ -88,8 +99,26 @@ export const make: Effect.Effect<HistoryStore["Service"]> = Effect.map(Clock.cur
           return chunks === undefined
             ? Effect.fail(new HistoryStoreError({ reason: "NotFound", store, detail: `v${version} has no checkpoint` }))
             : Effect.succeed(chunks.map((chunk) => new Uint8Array(chunk)))
-        })
+        }),
+      drop: (versions) => Effect.sync(() => versions.forEach((version) => checkpoints.delete(version)))
     },
+    compact: (compaction) =>
+      Effect.suspend(() => {
+        const parents = versions.slice(compaction.last).flatMap((version) => version?.parent ?? [])
+        const refusal = Precondition.compact(facts(), compaction, { tags: tags.values(), parents }, store)
+        if (refusal !== undefined) return Effect.fail(refusal)
+        for (const [first, last] of compaction.drop) {
+          for (let id = first; id <= last; id++) {
+            versions[id - 1] = undefined
+            checkpoints.delete(id)
+          }
+        }
+        for (const version of compaction.fold) versions[version.id - 1] = Object.freeze({ ...version })
+        dropped = Precondition.union(dropped, compaction.drop)
+        return Effect.void
+      }),
+    // Nobody else can write to it.
+    changes: Stream.concat(Stream.succeed(undefined), Stream.never),
     verify: Effect.succeed([])
   })
 })

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Codec from "@heph/changeset/Codec"
 import * as HistoryMemory from "@heph/history-memory/HistoryMemory"
-import { HistoryStore, type VersionRecord } from "@heph/history/HistoryStore"
+import { HistoryStore, type Run, type VersionRecord } from "@heph/history/HistoryStore"
 import * as Packed from "@heph/history/Packed"
 import { checks, placeChecks } from "@heph/history/testing/HistoryStoreSuite"
 import * as Effect from "effect/Effect"
@@ -24,7 +24,7 @@ const reading = (change: (records: ReadonlyArray<VersionRecord>) => ReadonlyArra
 
 const withBytes = (change: (bytes: Uint8Array) => Uint8Array) =>
   reading((records) =>
-    records.map((record) => ({ ...record, changeset: Packed.fromBytes(change(record.changeset.bytes())) }))
+    records.map((record) => ({ ...record, changeset: Packed.fromStore(Effect.map(record.changeset.bytes, change)) }))
   )
 
 /** Does what was asked in the place of what is refused as NotFound. */
@@ -188,7 +188,7 @@ const catches: ReadonlyArray<readonly [what: string, layer: Layer.Layer<HistoryS
           kept.set(version, [...chunks])
           return sound.checkpoints.save(version, [])
         })
-      return { checkpoints: { save, load: (version) => Effect.succeed(kept.get(version) ?? []) } }
+      return { checkpoints: { ...sound.checkpoints, save, load: (version) => Effect.succeed(kept.get(version) ?? []) } }
     }),
     "chunks are taken one by one, and may be made in one buffer"
   ],
@@ -212,6 +212,43 @@ const catches: ReadonlyArray<readonly [what: string, layer: Layer.Layer<HistoryS
       checkpoints: { ...sound.checkpoints, load: (version) => notFoundIsFine(sound.checkpoints.load(version), []) }
     })),
     "a checkpoint that is none is NotFound, and so is one of an unknown version"
+  ],
+  [
+    "drops all checkpoints when it is to drop some",
+    broken((sound) => ({
+      checkpoints: {
+        ...sound.checkpoints,
+        drop: () => Effect.flatMap(sound.info, ({ checkpoints }) => sound.checkpoints.drop(checkpoints))
+      }
+    })),
+    "checkpoints are dropped one by one, and those of other versions stay"
+  ],
+  [
+    "compacts without folding",
+    broken((sound) => ({ compact: ({ drop, last }) => sound.compact({ drop, fold: [], last }) })),
+    "compaction drops versions and their checkpoints, folds others, and leaves all else"
+  ],
+  [
+    "forgets on the next compaction what the first dropped",
+    broken((sound) => {
+      let latest: ReadonlyArray<Run> = []
+      return {
+        compact: (compaction) =>
+          Effect.tap(sound.compact(compaction), () => Effect.sync(() => (latest = compaction.drop))),
+        info: Effect.map(sound.info, (info) => ({ ...info, dropped: latest }))
+      }
+    }),
+    "a second compaction goes on from the first, and runs that meet are one"
+  ],
+  [
+    "drops what came to be needed",
+    broken((sound) => ({
+      compact: (compaction) =>
+        Effect.catch(sound.compact(compaction), () =>
+          sound.compact({ drop: [[1, 1]], fold: [], last: compaction.last })
+        )
+    })),
+    "compaction of what is needed is refused and changes nothing"
   ],
   [
     "finds damage where there is none",

@@ -29,7 +29,7 @@ describe("a history in memory", () => {
       assert.strictEqual((yield* Effect.flip(store.append([record(2, 1, "other")], 1)))._tag, "HeadConflict")
       assert.strictEqual((yield* Effect.flip(store.append([record(2, 1, "other")], 2)))._tag, "HistoryStoreError")
       const [v2] = yield* store.versions({ ids: [2] })
-      assert.deepStrictEqual(v2?.changeset.bytes(), record(2, 1).changeset.bytes())
+      assert.deepStrictEqual(yield* v2!.changeset.bytes, yield* record(2, 1).changeset.bytes)
     })
   )
   it.effect("B4, B5: refuses a head and a parent that do not exist", () =>
@@ -69,7 +69,7 @@ describe("a history in memory", () => {
       data.at.setTime(1)
       for (let reader = 0; reader < 2; reader++) {
         const [v1] = yield* store.versions({ ids: [1] })
-        const [operation] = yield* Effect.fromResult(v1!.changeset.value())
+        const [operation] = yield* v1!.changeset.value
         const read = (operation?.op === "create" ? operation.entry.data : undefined) as typeof data
         assert.deepStrictEqual(read, before)
         // The first reader does its worst; the second must not see it.

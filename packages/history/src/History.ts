@@ -16,23 +16,31 @@ import * as Entry from "@heph/entry/Entry"
 import type * as EntryId from "@heph/entry/EntryId"
 import * as State from "@heph/entry/State"
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { LRUCache } from "lru-cache"
 import * as HistoryStore from "./HistoryStore.ts"
-import * as Trace from "./internal/trace.ts"
+import * as Checkpoints from "./internal/checkpoints.ts"
+import * as Compacting from "./internal/compacting.ts"
+import { examine } from "./internal/examine.ts"
+import * as Ways from "./internal/ways.ts"
 import * as Packed from "./Packed.ts"
+import * as Precondition from "./Precondition.ts"
 import type * as Version from "./Version.ts"
 
 /** No version has this number, and no tag this name. */
 export class UnknownVersion extends Schema.TaggedError<UnknownVersion>()("UnknownVersion", {
   version: Schema.String,
-  last: Schema.Number
+  last: Schema.Number,
+  /** The next version that there is, where compaction dropped this one. */
+  next: Schema.optionalKey(Schema.Number)
 }) {
   override get message(): string {
-    return `there is no version or tag ${JSON.stringify(this.version)}; versions go from v0 to v${this.last}`
+    return this.next === undefined
+      ? `there is no version or tag ${JSON.stringify(this.version)}; versions go from v0 to v${this.last}`
+      : `there is no version ${JSON.stringify(this.version)} any more: compaction dropped it. The next one that is left is v${this.next}`
   }
 }
 
@@ -83,6 +91,41 @@ export interface Draft {
 export interface LoadOptions {
   /** What to do with a history that does not fit the baseline: refuse (the default), or keep what the history says. */
   readonly misfit?: "refuse" | "history wins" | undefined
+}
+
+export interface Options {
+  /**
+   * When a checkpoint is due, beside the policy by cost, which writes one when reading on from the last would take as long
+   * as reading the state: after this many versions. None by default.
+   */
+  readonly checkpointEvery?: number | undefined
+}
+
+/** What stays as it is, beside head, tagged versions and the newest: a version stays if any of these keeps it. */
+export interface Keep {
+  /** The newest versions, by id. */
+  readonly versions?: number | undefined
+  /** Those committed in this time until now. */
+  readonly age?: Duration.Input | undefined
+}
+
+export interface CompactOptions {
+  readonly keep: Keep
+  /** Says what would be dropped, and drops nothing. */
+  readonly dryRun?: boolean | undefined
+}
+
+/** What compaction dropped, or would drop. */
+export interface Compacted {
+  /** Runs of versions that are no more. */
+  readonly dropped: ReadonlyArray<HistoryStore.Run>
+  /** Versions whose changeset is now that of the dropped ones before them and their own. */
+  readonly folded: ReadonlyArray<number>
+  /** Versions whose checkpoints went. */
+  readonly checkpoints: ReadonlyArray<number>
+  /** How many versions there were, and how many are left; v0 is not counted. */
+  readonly before: number
+  readonly after: number
 }
 
 /** A state over a baseline. Nothing has changed until it is adopted. */
@@ -146,6 +189,15 @@ export class History extends Context.Service<
     /** Writes a checkpoint. Yields between chunks, so that others run meanwhile. */
     readonly checkpoint: (version: number, state: State.State) => Effect.Effect<void, HistoryError>
     /**
+     * Drops the versions that nothing keeps, and folds what they did into those that stay and came after them: their
+     * states, and the ways between them, are what they were. Versions keep their ids; those that are folded are the
+     * parents of kept ones, and versions where branches part. Runs beside writers and other processes. Cost follows the
+     * number of versions; where the store is written to in a way that matters, it is planned again.
+     */
+    readonly compact: (options: CompactOptions) => Effect.Effect<Compacted, HistoryError>
+    /** See `HistoryStore.changes`. */
+    readonly changes: HistoryStore.HistoryStore["Service"]["changes"]
+    /**
      * Reads the whole store and replays every version, and lists what is damaged or does not follow from its parent.
      */
     readonly verify: Effect.Effect<
@@ -157,14 +209,17 @@ export class History extends Context.Service<
 
 /** Operations in a chunk of a checkpoint: ~6 ms of encoding between two yields. */
 const chunkOperations = 500
-/** Versions read at once on a walk, at most: parents mostly have the next lower ids. */
-const readAhead = 64
 /** Below this many operations since the last checkpoint, reading them costs less than it is worth to write another. */
 const leastForCheckpoint = 4000
 
-export const make = Effect.gen(function* () {
+/** How often compaction is planned again when what it would drop came to be needed. */
+const replans = 5
+
+export const makeWith = Effect.fnUntraced(function* (options?: Options) {
   const store = yield* HistoryStore.HistoryStore
   let info = yield* store.info
+  // Counts what other processes took away: whoever meets a gap after that looks again.
+  let generation = 0
   let baseline = State.empty
   // Whether the baseline's entries are not the ones that the history's originals remember. Ways back would bring the
   // old ones, so that states are then only built forward from the baseline.
@@ -175,75 +230,76 @@ export const make = Effect.gen(function* () {
   // Operations since the last checkpoint: on the way to head, and to versions that head was at. Branches that grow in
   // turn would otherwise share one count, and all of its checkpoints could fall on one of them.
   let sinceCheckpoint = 0
+  let versionsSince = 0
+  let newestCheckpoint: { readonly version: number; readonly operations: number } | undefined
   const sinceAt = new LRUCache<number, number>({ max: 4096 })
   const records = new LRUCache<number, HistoryStore.VersionRecord>({ max: 4096 })
   const states = new LRUCache<number, State.State>({ max: 16 })
 
-  const unknown = (ref: VersionRef) => new UnknownVersion({ version: String(ref), last: info.last })
+  const unknown = (ref: VersionRef, id = Number(ref)) => {
+    const run = info.dropped.find(([first, last]) => first <= id && id <= last)
+    return new UnknownVersion({
+      version: String(ref),
+      last: info.last,
+      ...(run === undefined ? undefined : { next: run[1] + 1 })
+    })
+  }
+
+  const isThere = (id: number): boolean =>
+    Number.isInteger(id) && id >= 0 && id <= info.last && !Precondition.isIn(info.dropped, id)
+
+  /** Takes over what there is, and forgets what was remembered of versions that are gone or folded. */
+  const observe = (now: HistoryStore.StoreInfo) => {
+    const isSame = (a: ReadonlyArray<HistoryStore.Run>, b: ReadonlyArray<HistoryStore.Run>) =>
+      a.length === b.length && a.every(([first, last], i) => first === b[i]![0] && last === b[i]![1])
+    if (!isSame(info.dropped, now.dropped)) {
+      generation++
+      records.clear()
+      states.forEach((_, id) => Precondition.isIn(now.dropped, id) && states.delete(id))
+    } else if (info.checkpoints.some((version) => !now.checkpoints.includes(version))) generation++
+    info = now
+  }
+
+  /** Does it again where another process took away meanwhile what it was reading. */
+  const steady = <A, E>(read: Effect.Effect<A, E>): Effect.Effect<A, E | HistoryStore.HistoryStoreError> =>
+    Effect.suspend(() => {
+      const before = generation
+      return Effect.catch(read, (error) =>
+        Effect.gen(function* () {
+          const { checkpoints, dropped } = yield* store.info
+          observe({ ...info, checkpoints, dropped })
+          return yield* generation === before ? Effect.fail(error) : steady(read)
+        })
+      )
+    })
 
   const resolve = (ref: VersionRef): Effect.Effect<number, UnknownVersion> => {
     if (ref === "head") return Effect.succeed(info.head)
     const id =
       typeof ref === "number" ? ref : (info.tags.get(ref) ?? (/^v?\d+$/.test(ref) ? Number(ref.replace("v", "")) : -1))
-    return Number.isInteger(id) && id >= 0 && id <= info.last ? Effect.succeed(id) : Effect.fail(unknown(ref))
+    return isThere(id) ? Effect.succeed(id) : Effect.fail(unknown(ref, id))
   }
 
   const read = Effect.fnUntraced(function* (id: number, ahead: number) {
     const known = records.get(id)
     if (known !== undefined) return known
-    if (id < 1 || id > info.last) return yield* unknown(id)
+    if (id < 1 || !isThere(id)) return yield* unknown(id)
     const run = yield* store.versions({ before: id + 1, limit: ahead })
     for (const record of run) records.set(record.id, record)
     return run[0]?.id === id ? run[0] : yield* unknown(id)
   })
 
-  const version = (id: number) => read(id, 1)
-
-  /** Reads versions on a walk to the root: twice as many as the last time if all of those were wanted, else one. */
-  const climber = () => {
-    let ahead = 1
-    let next = 0
-    let wanted = 0
-    return (id: number) => {
-      if (!records.has(id)) {
-        ahead = id === next && wanted === ahead ? Math.min(2 * ahead, readAhead) : 1
-        next = id - ahead
-        wanted = 0
-      }
-      wanted++
-      return read(id, ahead)
-    }
-  }
+  const version = (id: number) => steady(read(id, 1))
+  const { climber, route } = Ways.make(read, (id) => records.has(id))
 
   const changeset = Effect.fnUntraced(function* (id: number) {
     if (id === 0) return []
-    return yield* Effect.fromResult((yield* version(id)).changeset.value())
-  })
-
-  /** The versions of both sides until they meet. Ids grow along the tree, so that the larger one is never an ancestor. */
-  const route = Effect.fnUntraced(function* (from: number, to: number, limit: number) {
-    const back: Array<HistoryStore.VersionRecord> = []
-    const forward: Array<HistoryStore.VersionRecord> = []
-    const [climbFrom, climbTo] = [climber(), climber()]
-    let a = from
-    let b = to
-    while (a !== b) {
-      if (back.length + forward.length >= limit) return undefined
-      const record = yield* a > b ? climbFrom(a) : climbTo(b)
-      if (a > b) {
-        back.push(record)
-        a = record.parent
-      } else {
-        forward.push(record)
-        b = record.parent
-      }
-    }
-    return { back, forward: forward.reverse() }
+    return yield* (yield* version(id)).changeset.value
   })
 
   const path = Effect.fn("History.path")(function* (from: number, to: number) {
-    for (const id of [from, to]) if (id < 0 || id > info.last) return yield* unknown(id)
-    const { back, forward } = (yield* route(from, to, Infinity))!
+    for (const id of [from, to]) if (!isThere(id)) return yield* unknown(id)
+    const { back, forward } = (yield* steady(route(from, to, Infinity)))!
     return [
       ...back.map(({ parent }): Step => ({ version: parent, direction: "backward" })),
       ...forward.map(({ id }): Step => ({ version: id, direction: "forward" }))
@@ -257,8 +313,8 @@ export const make = Effect.gen(function* () {
   ) {
     const backward: Array<ChangeSet.ChangeSet> = []
     const onward: Array<ChangeSet.ChangeSet> = []
-    for (const { changeset } of back) backward.push(yield* Effect.fromResult(changeset.value()))
-    for (const { changeset } of forward) onward.push(yield* Effect.fromResult(changeset.value()))
+    for (const { changeset } of back) backward.push(yield* changeset.value)
+    for (const { changeset } of forward) onward.push(yield* changeset.value)
     return State.update(state, (builder) => {
       for (const operations of backward) for (const operation of operations.toReversed()) undo(builder, operation)
       for (const operations of onward) {
@@ -289,6 +345,7 @@ export const make = Effect.gen(function* () {
     const chunks: Array<ChangeSet.ChangeSet> = []
     if (at === 0) return chunks
     for (const chunk of yield* store.checkpoints.load(at)) chunks.push(yield* Effect.fromResult(Codec.decode(chunk)))
+    newestCheckpoint = { version: at, operations: chunks.reduce((sum, { length }) => sum + length, 0) }
     return chunks
   })
 
@@ -296,7 +353,7 @@ export const make = Effect.gen(function* () {
   const replay = Effect.fnUntraced(function* (onto: State.State, of: number) {
     const { at, forward } = yield* base(of)
     const changesets = yield* checkpointOperations(at)
-    for (const { changeset } of forward) changesets.push(yield* Effect.fromResult(changeset.value()))
+    for (const { changeset } of forward) changesets.push(yield* changeset.value)
     const exists = new Set<string>()
     const missing = new Set<string>()
     const originals = new Map<EntryId.EntryId, Entry.Entry>()
@@ -317,10 +374,10 @@ export const make = Effect.gen(function* () {
         }
       }
     })
-    return { state, exists, missing, originals, differs, since: operationsOf(forward) }
+    return { state, exists, missing, originals, differs, since: operationsOf(forward), versions: forward.length }
   })
 
-  const stateAt = Effect.fn("History.stateAt")(function* (of: number) {
+  const stateAtOnce = Effect.fnUntraced(function* (of: number) {
     const from = near
     if (of === from.version) return from.state
     // Says so itself, where versions are not kept.
@@ -328,10 +385,11 @@ export const make = Effect.gen(function* () {
     if (of === 0) return baseline
     const known = states.get(of)
     if (known !== undefined) return known
-    if (of < 0 || of > info.last) return yield* unknown(of)
+    if (!isThere(of)) return yield* unknown(of)
     const onto = baseline
     // A step of a way costs about as much as four entries of a checkpoint.
-    const way = drifted ? undefined : yield* route(from.version, of, 100 + from.state.size / 4)
+    const way =
+      drifted || !isThere(from.version) ? undefined : yield* route(from.version, of, 100 + from.state.size / 4)
     let state: State.State
     if (way === undefined) {
       const replayed = yield* replay(onto, of)
@@ -342,9 +400,11 @@ export const make = Effect.gen(function* () {
     return state
   })
 
+  const stateAt = Effect.fn("History.stateAt")((of: number) => steady(stateAtOnce(of)))
+
   const load = Effect.fn("History.load")(function* (onto: State.State, of: number, options?: LoadOptions) {
-    if (of < 0 || of > info.last) return yield* unknown(of)
-    const { differs, exists, missing, originals, since, state } = yield* replay(onto, of)
+    if (!isThere(of)) return yield* unknown(of)
+    const { differs, exists, missing, originals, since, state, versions } = yield* steady(replay(onto, of))
     if (options?.misfit !== "history wins" && (exists.size > 0 || missing.size > 0)) {
       return yield* new HistoryMisfit({ exists: [...exists].sort(), missing: [...missing].sort() })
     }
@@ -356,23 +416,20 @@ export const make = Effect.gen(function* () {
       near = { version: of, state }
       found = { version: of, originals }
       sinceCheckpoint = since
+      versionsSince = versions
     }
     return { state, adopt }
   })
 
   const append = Effect.fnUntraced(function* (drafts: ReadonlyArray<Draft>) {
     const appended = drafts.map((draft, i): HistoryStore.VersionRecord => {
-      const counts = { create: 0, update: 0, delete: 0 }
-      for (const { op } of draft.changeset) counts[op]++
       return {
         id: info.last + 1 + i,
         parent: draft.parent,
         timestamp: draft.timestamp,
         message: draft.message,
         author: draft.author,
-        created: counts.create,
-        updated: counts.update,
-        deleted: counts.delete,
+        ...Packed.countsOf(draft.changeset),
         changeset: Packed.fromChangeSet(draft.changeset)
       }
     })
@@ -380,12 +437,13 @@ export const make = Effect.gen(function* () {
     const last = appended.at(-1)?.id ?? info.last
     info = { ...info, head: appended.length === 0 ? info.head : last, last, revision }
     sinceCheckpoint += operationsOf(appended)
+    versionsSince += appended.length
     for (const [i, record] of appended.entries()) {
       // Where nothing can be read back, what can be read must not depend on what is in a cache.
       if (store.capabilities.travel) records.set(record.id, record)
       if (found?.version !== record.parent) found = undefined
       else {
-        for (const operation of drafts[i]!.changeset) noteOriginal(found.originals, operation, baseline)
+        for (const operation of drafts[i]!.changeset) Checkpoints.noteOriginal(found.originals, operation, baseline)
         found = { version: record.id, originals: found.originals }
       }
     }
@@ -411,74 +469,59 @@ export const make = Effect.gen(function* () {
 
   const checkpoint = Effect.fn("History.checkpoint")(function* (at: number, state: State.State) {
     // Counted from here: what is appended while this one is being written is in no checkpoint yet.
-    if (at === info.head) sinceCheckpoint = 0
+    if (at === info.head) {
+      sinceCheckpoint = 0
+      versionsSince = 0
+    }
     const onto = baseline
-    const originals = found?.version === at ? found.originals : (yield* replay(onto, at)).originals
-    const changeset = summary(onto, state, originals)
+    const originals = found?.version === at ? found.originals : (yield* steady(replay(onto, at))).originals
+    const changeset = Checkpoints.summary(onto, state, originals)
     const chunks: Array<Uint8Array> = []
     for (let start = 0; start < changeset.length; start += chunkOperations) {
       chunks.push(Codec.encode(changeset.slice(start, start + chunkOperations)))
       yield* Effect.yieldNow
     }
     yield* store.checkpoints.save(at, chunks)
-    info = { ...info, checkpoints: [...new Set([...info.checkpoints, at])].sort((a, b) => a - b) }
+    const before = newestCheckpoint
+    newestCheckpoint = { version: at, operations: changeset.length }
+    // One that is much smaller saves little: what came after it is most of what there is.
+    const isOutgrown = before !== undefined && before.operations < changeset.length / 1.5
+    const all = [...new Set([...info.checkpoints, at])].sort((a, b) => a - b)
+    const kept = Checkpoints.thinned(
+      isOutgrown ? all.filter((version) => version !== before.version || version === at) : all
+    )
+    const superfluous = all.filter((version) => !kept.includes(version))
+    if (superfluous.length > 0) yield* store.checkpoints.drop(superfluous)
+    info = { ...info, checkpoints: kept }
+  })
+
+  const compact = Effect.fn("History.compact")(function* (settings: CompactOptions) {
+    const compacting = Effect.gen(function* () {
+      observe({ ...(yield* store.info), head: info.head, revision: info.revision, last: info.last })
+      return yield* Compacting.compact(store, settings, checkpointOperations)
+    })
+    const compacted = yield* Effect.retry(compacting, {
+      while: (error) =>
+        error._tag === "UnknownVersion" || (error._tag === "HistoryStoreError" && error.reason === "Busy"),
+      times: replans
+    })
+    const { checkpoints, dropped } = yield* store.info
+    observe({ ...info, checkpoints, dropped })
+    return compacted
   })
 
   const verify = Effect.gen(function* () {
     const damage = [...(yield* store.verify)]
     if (damage.length > 0 || !store.capabilities.travel) return { versions: info.last, damage }
-    return { versions: info.last, damage: yield* examine }
+    return { versions: info.last, damage: yield* examine(store, info, checkpointOperations) }
   }).pipe(Effect.withSpan("History.verify"))
-
-  /** Every version on what its ancestors did, whatever the baseline; a parent's part is let go with its last child. */
-  const examine = Effect.gen(function* () {
-    const damage: Array<HistoryStore.Damage> = []
-    const report = (id: number, reason: string) => damage.push({ what: `v${id}`, reason })
-    const children = new Map<number, number>()
-    for (let after = 0; after < info.last; after += 1000) {
-      for (const { parent } of yield* store.versions({ after, limit: 1000 })) {
-        children.set(parent, (children.get(parent) ?? 0) + 1)
-      }
-    }
-    const reached = new Map<number, Trace.Trace>([[0, Trace.empty]])
-    const checkpoints = new Set(info.checkpoints)
-    for (let after = 0; after < info.last; after += 200) {
-      for (const record of yield* store.versions({ after, limit: 200 })) {
-        const parent = reached.get(record.parent)
-        const left = (children.get(record.parent) ?? 0) - 1
-        children.set(record.parent, left)
-        if (left === 0) reached.delete(record.parent)
-        if (parent === undefined) continue
-        const operations = record.changeset.value()
-        if (Result.isFailure(operations)) {
-          report(record.id, operations.failure.message)
-          continue
-        }
-        const traced = Trace.extend(parent, [operations.success])
-        if (Result.isFailure(traced)) {
-          report(record.id, `it does not follow from v${record.parent}: ${traced.failure}`)
-          continue
-        }
-        reached.set(record.id, traced.success)
-        if (checkpoints.has(record.id)) {
-          const written = yield* Effect.result(checkpointOperations(record.id))
-          if (Result.isFailure(written)) report(record.id, written.failure.message)
-          else if (!Trace.leadsTo(written.success, traced.success)) {
-            report(record.id, "its checkpoint is not the state that its changesets lead to")
-          }
-        }
-      }
-      yield* Effect.yieldNow
-    }
-    return damage
-  })
 
   return History.of({
     capabilities: store.capabilities,
     info: () => info,
     refresh: Effect.map(store.info, (now) => {
       const moved = now.revision !== info.revision
-      info = now
+      observe(now)
       return moved
     }),
     resolve,
@@ -505,17 +548,30 @@ export const make = Effect.gen(function* () {
     append,
     moveHead,
     tag,
-    checkpointDue: (state) => store.capabilities.durable && sinceCheckpoint >= Math.max(leastForCheckpoint, state.size),
+    checkpointDue: (state) =>
+      store.capabilities.durable &&
+      (sinceCheckpoint >= Math.max(leastForCheckpoint, state.size) ||
+        versionsSince >= (options?.checkpointEvery ?? Infinity)),
     checkpoint,
+    compact,
+    changes: store.changes,
     verify
   })
 })
+
+export const make = makeWith()
 
 /** The history over whatever store is provided. */
 export const layer: Layer.Layer<History, HistoryStore.HistoryStoreError, HistoryStore.HistoryStore> = Layer.effect(
   History,
   make
 )
+
+/** {@link layer} with a policy of its own for checkpoints. */
+export const layerWith = (
+  options: Options
+): Layer.Layer<History, HistoryStore.HistoryStoreError, HistoryStore.HistoryStore> =>
+  Layer.effect(History, makeWith(options))
 
 const redo = (builder: State.Builder, operation: Operation.Operation): void =>
   operation.op === "delete" ? builder.remove(operation.id) : builder.set(operation.entry)
@@ -529,45 +585,9 @@ const meets = (operation: Operation.Operation, there: Entry.Entry | undefined, b
     ? there === undefined
     : there !== undefined && (there !== baseline.get(there.id) || Entry.equals(there, operation.original!))
 
-/** Notes the original of the first operation on an entry of the baseline. */
-const noteOriginal = (
-  originals: Map<EntryId.EntryId, Entry.Entry>,
-  operation: Operation.Operation,
-  baseline: State.State
-): void => {
-  if (operation.op === "create" || originals.has(Operation.idOf(operation))) return
-  const there = baseline.get(Operation.idOf(operation))
-  if (there !== undefined && Entry.equals(there, operation.original!)) {
-    originals.set(there.id, operation.original!)
-  }
-}
-
-/**
- * Everything up to a version as one changeset. It keeps every entry of the baseline that was touched, with what the
- * history found there; what was created and deleted again leaves no trace, so that checkpoints do not grow for ever.
- */
-const summary = (
-  baseline: State.State,
-  state: State.State,
-  originals: ReadonlyMap<EntryId.EntryId, Entry.Entry>
-): ChangeSet.ChangeSet => {
-  const operations: Array<Operation.Operation> = []
-  for (const [id, original] of originals) {
-    const now = state.get(id)
-    if (now?.kind === original.kind) operations.push(Operation.update(now, original))
-    else operations.push(Operation.remove(id, original), ...(now === undefined ? [] : [Operation.create(now)]))
-  }
-  State.diff(baseline, state, (before, after) => {
-    if (originals.has((before ?? after)!.id)) return
-    // The baseline has what the history created and deleted, or it would be here as an original.
-    if (after === undefined) operations.push(Operation.create(before!), Operation.remove(before!.id, before))
-    else if (before === undefined || !Entry.equals(before, after)) operations.push(Operation.create(after))
-  })
-  return operations
-}
-
+/** What it takes to read versions again, in operations of a checkpoint: an update comes with its original. */
 const operationsOf = (records: ReadonlyArray<HistoryStore.VersionRecord>): number =>
-  records.reduce((sum, { created, deleted, updated }) => sum + 1 + created + updated + deleted, 0)
+  records.reduce((sum, { created, deleted, updated }) => sum + 1 + created + 2 * updated + deleted, 0)
 
 const tagProblem = (name: string): string | undefined => {
   if (name === "") return "it is empty"

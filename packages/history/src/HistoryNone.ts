@@ -5,6 +5,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
 import { HistoryStore, HistoryStoreError } from "./HistoryStore.ts"
 import * as Precondition from "./Precondition.ts"
 
@@ -21,7 +22,7 @@ const unsupported = (what: string): Effect.Effect<never, HistoryStoreError> =>
 
 /** A store that counts, at v0. It ends with whoever holds it. */
 export const make: Effect.Effect<HistoryStore["Service"]> = Effect.map(Clock.currentTimeMillis, (created) => {
-  let facts: Precondition.Facts = { head: 0, revision: 0, last: 0 }
+  let facts: Precondition.Facts = { head: 0, revision: 0, last: 0, dropped: [] }
   return HistoryStore.of({
     capabilities: { durable: false, shared: false, travel: false },
     info: Effect.sync(() => ({ created, ...facts, tags: new Map(), checkpoints: [] })),
@@ -30,14 +31,26 @@ export const make: Effect.Effect<HistoryStore["Service"]> = Effect.map(Clock.cur
         const refusal = Precondition.append(facts, versions, revision, store)
         if (refusal !== undefined) return Effect.fail(refusal)
         const last = facts.last + versions.length
-        facts = { head: versions.length === 0 ? facts.head : last, revision: revision + versions.length, last }
+        facts = {
+          ...facts,
+          head: versions.length === 0 ? facts.head : last,
+          revision: revision + versions.length,
+          last
+        }
         return Effect.succeed(facts.revision)
       }),
     moveHead: () => unsupported("going to a version"),
     tag: () => unsupported("a tag"),
     versions: () => unsupported("reading a version"),
     heads: () => unsupported("the log of heads"),
-    checkpoints: { save: () => unsupported("a checkpoint"), load: () => unsupported("a checkpoint") },
+    checkpoints: {
+      save: () => unsupported("a checkpoint"),
+      load: () => unsupported("a checkpoint"),
+      drop: () => unsupported("a checkpoint")
+    },
+    compact: () => unsupported("compaction"),
+    // Nobody else can write to it.
+    changes: Stream.concat(Stream.succeed(undefined), Stream.never),
     verify: Effect.succeed([])
   })
 })

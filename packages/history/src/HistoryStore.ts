@@ -12,6 +12,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type * as Stream from "effect/Stream"
 import type * as Packed from "./Packed.ts"
 import type * as Version from "./Version.ts"
 
@@ -34,6 +35,28 @@ export interface StoreInfo {
   readonly tags: ReadonlyMap<string, number>
   /** The versions that have a checkpoint, ascending. */
   readonly checkpoints: ReadonlyArray<number>
+  /** The versions that compaction dropped: runs of ids, ascending, with at least one version between two of them. */
+  readonly dropped: ReadonlyArray<Run>
+}
+
+/** Consecutive ids, from the first to the last of them. */
+export type Run = readonly [first: number, last: number]
+
+/**
+ * A part of the history made shorter. The states of all versions that stay are what they were.
+ *
+ *     v0 ── v1 ── v2 ── v3 ── v4        drop v1 … v2, fold v3:  v0 ───────── v3' ── v4
+ */
+export interface Compaction {
+  /** Versions that are no more, as runs: ascending, apart, and none of them dropped already. */
+  readonly drop: ReadonlyArray<Run>
+  /**
+   * Versions that stay and get another parent, which stays too, and the changeset that leads from there; with the number
+   * of versions that are `folded` into it. Every version that stays and has a parent that does not is one.
+   */
+  readonly fold: ReadonlyArray<VersionRecord>
+  /** The last version when this was planned: those after it are checked for a parent that would be dropped. */
+  readonly last: number
 }
 
 /** What `verify` found wrong. `what` names the row or the page, `reason` says what is wrong with it. */
@@ -140,12 +163,27 @@ export class HistoryStore extends Context.Service<
     readonly heads: (after: number, limit: number) => Effect.Effect<ReadonlyArray<Version.HeadMove>, HistoryStoreError>
     /**
      * A state written out in chunks. `save` is atomic and replaces; `load` fails with `NotFound` where there is none.
-     * The version must exist; 0 is one.
+     * The version must exist; 0 is one. `drop` deletes those of these versions; where there is none, it is done.
      */
     readonly checkpoints: {
       readonly save: (version: number, chunks: Iterable<Uint8Array>) => Effect.Effect<void, HistoryStoreError>
       readonly load: (version: number) => Effect.Effect<ReadonlyArray<Uint8Array>, HistoryStoreError>
+      readonly drop: (versions: ReadonlyArray<number>) => Effect.Effect<void, HistoryStoreError>
     }
+    /**
+     * Drops versions and their checkpoints and folds others, in one durable step, beside writers: it is not conditional
+     * on the revision. Refused with `Busy`, and nothing changed, where head, a tag or the parent of a version after
+     * `last` is one of those to be dropped, or another compaction was faster: plan it again (`Precondition.compact`).
+     * Moves of head to versions that are dropped stay in the log. The room is given back after the step, a little at a
+     * time, so that no writer waits for it; what a crash leaves of that is done by the next compaction.
+     */
+    readonly compact: (compaction: Compaction) => Effect.Effect<void, HistoryStoreError>
+    /**
+     * Emits when there may be something new: once as soon as it listens, after every write of another process, and after
+     * a connection that was lost is there again. A signal is not a log: whoever gets one reads, and may find nothing.
+     * Signals that come while one is handled are one. Never ends; a store of one process emits once and then never.
+     */
+    readonly changes: Stream.Stream<void, HistoryStoreError>
     /** Reads everything and lists what is damaged; nothing is repaired. Cost follows the size of the store. */
     readonly verify: Effect.Effect<ReadonlyArray<Damage>, HistoryStoreError>
   }

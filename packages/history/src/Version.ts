@@ -4,7 +4,7 @@
  *     v0 ── v1 ── v2 ── v3        ids only grow, nothing is overwritten;
  *            └─── v4              applying after going back starts a branch
  *
- * `v0` is the root, with no changeset of its own.
+ * `v0` is the root, with no changeset of its own. Compaction drops versions; the others keep their ids and their states.
  */
 
 /** A version as lists show it. */
@@ -21,6 +21,11 @@ export interface Version {
   readonly created: number
   readonly updated: number
   readonly deleted: number
+  /**
+   * How many versions before it compaction folded into this one, whose changeset does what they all did. Not there in a
+   * version as it was committed.
+   */
+  readonly folded?: number
 }
 
 /** One move of head: to a version just appended, or by travel to one that was there. Revisions count them from 1. */

@@ -3,6 +3,7 @@ import * as HistoryStore from "@heph/history/HistoryStore"
 import * as Precondition from "@heph/history/Precondition"
 import type * as Version from "@heph/history/Version"
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 
 export interface Counted {
   readonly store: HistoryStore.HistoryStore["Service"]
@@ -15,16 +16,26 @@ export interface Counted {
 
 export const make = (options?: { readonly yielding?: boolean }): Counted => {
   const versions: Array<HistoryStore.VersionRecord> = []
+  const gone = new Set<number>()
+  let dropped: ReadonlyArray<HistoryStore.Run> = []
   const heads: Array<Version.HeadMove> = []
   const tags = new Map<string, number>()
   const checkpoints = new Map<number, ReadonlyArray<Uint8Array>>()
   let count = { calls: 0, versions: 0, chunks: 0 }
-  const tip = () => ({ head: heads.at(-1)?.version ?? 0, revision: heads.length, last: versions.length })
+  const tip = () => ({ head: heads.at(-1)?.version ?? 0, revision: heads.length, last: versions.length, dropped })
   const push = (version: number, timestamp: number) => heads.push({ revision: heads.length + 1, version, timestamp })
   const done = <A>(run: () => A): Effect.Effect<A> =>
     options?.yielding === true ? Effect.andThen(Effect.yieldNow, Effect.sync(run)) : Effect.sync(run)
   const run = (range: HistoryStore.VersionRange) => {
-    if ("ids" in range) return range.ids.flatMap((id) => versions[id - 1] ?? [])
+    if ("ids" in range) return range.ids.flatMap((id) => (gone.has(id) ? [] : (versions[id - 1] ?? [])))
+    const there = (records: ReadonlyArray<HistoryStore.VersionRecord>) => records.filter(({ id }) => !gone.has(id))
+    if (gone.size > 0) {
+      return "after" in range
+        ? there(versions.slice(range.after)).slice(0, range.limit)
+        : there(versions.slice(0, Math.max(range.before - 1, 0)))
+            .reverse()
+            .slice(0, range.limit)
+    }
     if ("after" in range) return versions.slice(range.after, range.after + range.limit)
     return versions.slice(Math.max(range.before - 1 - range.limit, 0), Math.max(range.before - 1, 0)).reverse()
   }
@@ -70,11 +81,29 @@ export const make = (options?: { readonly yielding?: boolean }): Counted => {
         }),
       load: (version) =>
         done(() => {
-          const chunks = checkpoints.get(version)!
+          const chunks = checkpoints.get(version)
+          if (chunks === undefined) throw new Error(`no checkpoint of v${version} was asked for`)
           count = { ...count, chunks: count.chunks + chunks.length }
           return chunks
-        })
+        }),
+      drop: (versions) => Effect.sync(() => versions.forEach((version) => checkpoints.delete(version)))
     },
+    compact: (compaction) =>
+      Effect.suspend(() => {
+        const parents = versions.slice(compaction.last).map(({ parent }) => parent)
+        const refusal = Precondition.compact(tip(), compaction, { tags: tags.values(), parents }, "test")
+        if (refusal !== undefined) return Effect.fail(refusal)
+        for (const [first, last] of compaction.drop) {
+          for (let id = first; id <= last; id++) {
+            gone.add(id)
+            checkpoints.delete(id)
+          }
+        }
+        for (const record of compaction.fold) versions[record.id - 1] = record
+        dropped = Precondition.union(dropped, compaction.drop)
+        return Effect.void
+      }),
+    changes: Stream.concat(Stream.succeed(undefined), Stream.never),
     verify: Effect.succeed([])
   })
   const read = () => {

@@ -40,6 +40,19 @@ export const extend = (trace: Trace, changesets: Iterable<ChangeSet.ChangeSet>):
   return problem === undefined ? Result.succeed({ entries, originals }) : Result.fail(problem)
 }
 
+/** One changeset with this trace, in the order of ids: what the changesets of the trace did, folded. */
+export const fold = ({ entries, originals }: Trace): ChangeSet.ChangeSet => {
+  const operations: Array<Operation.Operation> = []
+  State.diff(originals, entries, (original, now) => {
+    if (original !== undefined && now?.kind === original.kind) operations.push(Operation.update(now, original))
+    else {
+      if (original !== undefined) operations.push(Operation.remove(original.id, original))
+      if (now !== undefined) operations.push(Operation.create(now))
+    }
+  })
+  return operations
+}
+
 /** Whether these changesets have exactly this trace. */
 export const leadsTo = (changesets: Iterable<ChangeSet.ChangeSet>, trace: Trace): boolean => {
   const other = extend(empty, changesets)

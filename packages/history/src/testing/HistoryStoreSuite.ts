@@ -13,6 +13,7 @@ import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import { HistoryStore } from "../HistoryStore.ts"
 import type { Check } from "../internal/checks/check.ts"
+import { compacting } from "../internal/checks/compacting.ts"
 import { fidelity } from "../internal/checks/fidelity.ts"
 import { type PlaceCheck, places } from "../internal/checks/places.ts"
 import { reading } from "../internal/checks/reading.ts"
@@ -25,7 +26,7 @@ export type { PlaceCheck } from "../internal/checks/places.ts"
  * What must hold of a fresh store. Each `run` wants a store of its own and fails, or dies, where it is broken; it applies
  * to stores whose capabilities pass `appliesTo`.
  */
-export const checks: ReadonlyArray<Check> = [...writing, ...reading, ...fidelity]
+export const checks: ReadonlyArray<Check> = [...writing, ...reading, ...compacting, ...fidelity]
 
 /** What must hold of a place that stores are opened in again (durable) or twice at a time (shared). */
 export const placeChecks: ReadonlyArray<PlaceCheck> = places

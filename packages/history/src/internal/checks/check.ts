@@ -82,7 +82,7 @@ const plain = (changeset: ChangeSet.ChangeSet): ReadonlyArray<unknown> =>
     original: operation.op === "create" ? "none" : plainEntry(operation.original)
   }))
 
-const fieldsOf = ({ author, created, deleted, id, message, parent, timestamp, updated }: Version.Version) => ({
+const fieldsOf = ({ author, created, deleted, folded, id, message, parent, timestamp, updated }: Version.Version) => ({
   id,
   parent,
   timestamp,
@@ -90,12 +90,13 @@ const fieldsOf = ({ author, created, deleted, id, message, parent, timestamp, up
   author,
   created,
   updated,
-  deleted
+  deleted,
+  folded: folded ?? 0
 })
 
 /** The changeset of a record; fails where the store handed out one that cannot be read. */
 export const changesetOf = (record: VersionRecord): Effect.Effect<ChangeSet.ChangeSet, unknown> =>
-  Effect.suspend(() => Effect.fromResult(record.changeset.value()))
+  record.changeset.value
 
 /** That records are these, field by field, with changesets of equal value and equal bytes. */
 export const equalVersions = Effect.fnUntraced(function* (
@@ -107,7 +108,11 @@ export const equalVersions = Effect.fnUntraced(function* (
   for (const [i, record] of found.entries()) {
     const changeset = yield* changesetOf(expected[i]!)
     yield* equal(`the changeset of v${record.id}, ${what}`, plain(yield* changesetOf(record)), plain(changeset))
-    yield* equal(`the changeset bytes of v${record.id}, ${what}`, record.changeset.bytes(), Codec.encode(changeset))
+    yield* equal(
+      `the changeset bytes of v${record.id}, ${what}`,
+      yield* record.changeset.bytes,
+      Codec.encode(changeset)
+    )
   }
 })
 
@@ -124,7 +129,9 @@ export const everything = Effect.fnUntraced(function* (store: Store) {
   const heads = yield* store.heads(0, Number.MAX_SAFE_INTEGER)
   return {
     info: plainInfo(info),
-    versions: versions.map((record) => ({ ...fieldsOf(record), bytes: record.changeset.bytes() })),
+    versions: yield* Effect.forEach(versions, (record) =>
+      Effect.map(record.changeset.bytes, (bytes) => ({ ...fieldsOf(record), bytes }))
+    ),
     heads: heads.map(({ revision, timestamp, version }) => ({ revision, version, timestamp })),
     checkpoints: yield* Effect.forEach(info.checkpoints, store.checkpoints.load)
   }

@@ -1,9 +1,14 @@
 /** What a durable or a shared store promises beyond one opening: that it is all there the next time, and for others. */
 import * as Operation from "@heph/changeset/Operation"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/testing/TestClock"
 import { type Capabilities, HistoryStore } from "../../HistoryStore.ts"
 import {
   appendChain,
@@ -117,6 +122,51 @@ export const places: ReadonlyArray<PlaceCheck> = [
           discard: true
         })
         for (const store of stores) yield* oneChain(store, messages)
+      }),
+    shared
+  ),
+  check(
+    "what compaction left is there after the store was closed and opened again",
+    (open) =>
+      Effect.gen(function* () {
+        const fold = { ...version(3, { parent: 0, changeset: [Operation.create(entry("test:folded", 3))] }), folded: 2 }
+        const before = yield* Effect.scoped(
+          Effect.gen(function* () {
+            const store = yield* open
+            yield* appendChain(store, 5)
+            yield* store.checkpoints.save(2, [new Uint8Array(9000)])
+            yield* store.compact({ drop: [[1, 2]], fold: [fold], last: 5 })
+            return yield* everything(store)
+          })
+        )
+        const store = yield* open
+        yield* equal("the store opened again", yield* everything(store), before)
+        yield* equalVersions("the folded version", yield* store.versions({ ids: [1, 2, 3] }), [fold])
+        yield* equal("what verify finds", yield* store.verify, [])
+      }),
+    durable
+  ),
+  check(
+    "changes tells of what another opening writes, once it listens",
+    (open) =>
+      Effect.gen(function* () {
+        const one = yield* open
+        const two = yield* open
+        // What a follower does: it reads at each signal, and stops when it has seen what it waits for.
+        const listening = yield* Deferred.make<void>()
+        const follower = yield* one.changes.pipe(
+          Stream.tap(() => Deferred.succeed(listening, undefined)),
+          Stream.mapEffect(() => Effect.map(one.info, ({ last }) => last)),
+          Stream.takeUntil((last) => last === 20),
+          Stream.runLast,
+          Effect.forkScoped
+        )
+        yield* Deferred.await(listening)
+        for (let id = 1; id <= 20; id++) yield* two.append([version(id)], id - 1)
+        // A store that polls waits for the clock, which stands still in a test.
+        const passing = Effect.forever(Effect.andThen(TestClock.adjust("1 second"), Effect.yieldNow))
+        const seen = yield* Effect.raceFirst(Fiber.join(follower), passing)
+        yield* equal("the last version that the follower saw", Option.getOrUndefined(seen), 20)
       }),
     shared
   )

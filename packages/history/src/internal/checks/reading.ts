@@ -120,6 +120,21 @@ const checkpoints: ReadonlyArray<Check> = [
       yield* store.checkpoints.save(0, [bytes(2, 2)])
       yield* equal("the checkpoint after it", yield* store.checkpoints.load(0), [bytes(2, 2)])
     })
+  ),
+  check("checkpoints are dropped one by one, and those of other versions stay", (store) =>
+    Effect.gen(function* () {
+      yield* appendChain(store, 3)
+      for (const id of [0, 1, 3]) yield* store.checkpoints.save(id, [bytes(5000, id), bytes(10, id)])
+      yield* store.checkpoints.drop([1, 2, 77])
+      yield* equal("the checkpoints left", (yield* store.info).checkpoints, [0, 3])
+      yield* refused("loading one that was dropped", store.checkpoints.load(1), "NotFound")
+      for (const id of [0, 3]) {
+        yield* equal(`the checkpoint of v${id}`, yield* store.checkpoints.load(id), [bytes(5000, id), bytes(10, id)])
+      }
+      yield* store.checkpoints.save(1, [bytes(7, 7)])
+      yield* equal("one saved again", yield* store.checkpoints.load(1), [bytes(7, 7)])
+      yield* equal("what verify finds", yield* store.verify, [])
+    })
   )
 ]
 

@@ -31,7 +31,7 @@ const fresh: ReadonlyArray<Check> = [
   check("a fresh store is at v0 with nothing in it", (store) =>
     Effect.gen(function* () {
       const { created, ...info } = plainInfo(yield* store.info)
-      yield* equal("a fresh store", info, { head: 0, revision: 0, last: 0, tags: [], checkpoints: [] })
+      yield* equal("a fresh store", info, { head: 0, revision: 0, last: 0, tags: [], checkpoints: [], dropped: [] })
       const now = yield* Clock.currentTimeMillis
       if (!(Number.isInteger(created) && created <= now && created > now - 3_600_000)) {
         return yield* fail("the time a fresh store was created", `whole milliseconds, up to ${now}`, created)
@@ -335,6 +335,8 @@ const counting: ReadonlyArray<Check> = [
         yield* refused("a tag", store.tag("one", 1), "Unsupported")
         yield* refused("saving a checkpoint", store.checkpoints.save(1, []), "Unsupported")
         yield* refused("loading a checkpoint", store.checkpoints.load(1), "Unsupported")
+        yield* refused("dropping a checkpoint", store.checkpoints.drop([1]), "Unsupported")
+        yield* refused("compaction", store.compact({ drop: [], fold: [], last: 1 }), "Unsupported")
       }),
     ({ travel }) => !travel
   )
