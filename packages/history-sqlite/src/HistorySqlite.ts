@@ -1,7 +1,7 @@
 /**
  * History in one SQLite file.
  *
- *     versions ◀── changesets · heads · tags · checkpoints ◀── chunks · metadata        a write is one transaction
+ *     versions ◀── changesets · tags · checkpoints ◀── chunks      heads · dropped · metadata      a write is one transaction
  *
  * An append is on disk when it succeeds, also if the machine loses power at that moment. Several processes may open one
  * file. Calls are synchronous inside: while one waits for the disk, or for another process to finish its write, this
@@ -24,7 +24,8 @@ export interface Options {
   readonly filename: string
   /**
    * `full`, the default: what was acknowledged survives a loss of power. `normal`: it survives the end of the process,
-   * and an append takes about a fifth of the time.
+   * and an append takes about a fifth of the time. A new file gets pages of 8 KB with `full`, and of 4 KB with `normal`,
+   * with which an append is a seventh faster there and a version takes some 60 bytes more.
    */
   readonly durability?: "full" | "normal"
   /**
@@ -35,6 +36,11 @@ export interface Options {
   readonly readOnly?: boolean
   /** How long a write waits for one of another process before it fails with `Busy`. 5 seconds by default. */
   readonly busyTimeout?: Duration.Input
+  /**
+   * How often `changes` looks for writes of others, 50 milliseconds by default. A look takes ~4 µs: at
+   * this interval a stream takes a ten-thousandth of the time of a core.
+   */
+  readonly pollInterval?: Duration.Input
 }
 
 /**

@@ -1,1 +1,2 @@
+export * as Backup from "./Backup.ts"
 export * as HistorySqlite from "./HistorySqlite.ts"

@@ -47,7 +47,11 @@ const isThere = Effect.fnUntraced(function* (store: Store, lines: ReadonlyArray<
   for (const { changeset, ...fields } of versions) {
     const { changeset: expected, ...expectedFields } = recordOf(fields.id)
     assert.deepStrictEqual(fields, expectedFields)
-    assert.strictEqual(Buffer.compare(changeset.bytes(), expected.bytes()), 0, `the changeset of v${fields.id}`)
+    assert.strictEqual(
+      Buffer.compare(yield* changeset.bytes, yield* expected.bytes),
+      0,
+      `the changeset of v${fields.id}`
+    )
   }
   for (const id of info.checkpoints.filter((id) => id > after)) {
     assert.deepStrictEqual(yield* store.checkpoints.load(id), chunksOf(id))

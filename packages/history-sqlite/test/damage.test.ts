@@ -7,8 +7,8 @@ import type { HistoryStore } from "@heph/history/HistoryStore"
 import Sqlite from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Result from "effect/Result"
 import * as fc from "fast-check"
+import { everyTenth, linkOf, stepAlone } from "./fixtures/compactions.ts"
 import { temporaryFile, temporaryFolder } from "./fixtures/files.ts"
 import { chunksOf, recordOf } from "./fixtures/records.ts"
 
@@ -30,8 +30,10 @@ const grow = Effect.fnUntraced(function* (store: Store) {
 const read = Effect.fnUntraced(function* (store: Store) {
   const info = yield* store.info
   const versions = yield* store.versions({ after: 0, limit: 100 })
-  for (const { changeset } of versions) yield* Effect.fromResult(changeset.value())
-  const bytes = versions.map(({ changeset, ...fields }) => ({ ...fields, bytes: [...changeset.bytes()] }))
+  for (const { changeset } of versions) yield* changeset.value
+  const bytes = yield* Effect.forEach(versions, ({ changeset, ...fields }) =>
+    Effect.map(changeset.bytes, (bytes) => ({ ...fields, bytes: [...bytes] }))
+  )
   const chunks = yield* Effect.forEach(info.checkpoints, store.checkpoints.load)
   return JSON.stringify([
     { ...info, tags: [...info.tags] },
@@ -44,10 +46,20 @@ const read = Effect.fnUntraced(function* (store: Store) {
 const opened = <A, E>(filename: string, use: (store: Store) => Effect.Effect<A, E>) =>
   Effect.scoped(Effect.flatMap(HistorySqlite.make({ filename }), use))
 
+/** v1 … v30 compacted to v10, v20 (compressed) and v21 … v30, with a compressed checkpoint of v30. */
+const growCompacted = Effect.fnUntraced(function* (store: Store) {
+  yield* store.append(
+    Array.from({ length: 30 }, (_, i) => linkOf(i + 1)),
+    0
+  )
+  yield* store.checkpoints.save(30, chunksOf(30))
+  yield* store.compact(yield* everyTenth(30))
+})
+
 /** A store that was grown, closed, and changed by SQL. */
-const changed = Effect.fnUntraced(function* (sql: string) {
+const changed = Effect.fnUntraced(function* (sql: string, growing: typeof grow = grow) {
   const filename = yield* temporaryFile
-  yield* opened(filename, grow)
+  yield* opened(filename, growing)
   const database = new Sqlite(filename)
   database.pragma("foreign_keys = OFF")
   database.pragma("ignore_check_constraints = ON")
@@ -80,7 +92,7 @@ const damages: ReadonlyArray<readonly [sql: string, what: string, reason: RegExp
   ["UPDATE heads SET version = 2 WHERE revision = 19", "move 19 of head", /checksum/],
   ["DELETE FROM heads WHERE revision = 10", "move 10 of head", /missing/],
   ["DELETE FROM heads WHERE revision >= 18", "v18", /never at it/],
-  ["UPDATE heads SET version = 99 WHERE revision = 19", "row 19 of heads", /does not exist/],
+  ["UPDATE heads SET version = 99 WHERE revision = 19", "move 19 of head", /no version v99/],
   ["UPDATE tags SET version = 3 WHERE name = 'release'", "the tag release", /checksum/],
   ["UPDATE tags SET name = 'Release' WHERE name = 'release'", "the tag Release", /checksum/],
   [
@@ -94,7 +106,46 @@ const damages: ReadonlyArray<readonly [sql: string, what: string, reason: RegExp
   ["DELETE FROM checkpoint_chunks WHERE number = 0", "the checkpoint of v4", /3 chunks of 4/]
 ]
 
+const compactedDamages: typeof damages = [
+  ["UPDATE dropped SET last = 8 WHERE run = 1", "the note that v1 to v8 were dropped", /checksum/],
+  ["UPDATE dropped SET last = 30 WHERE run = 2", "the note that v11 to v30 were dropped", /the last version is v30/],
+  ["UPDATE dropped SET first = 9 WHERE run = 2", "the note that v9 to v19 were dropped", /dropped before/],
+  ["DELETE FROM dropped WHERE run = 1", "note 1 of what was dropped", /missing/],
+  ["DELETE FROM dropped WHERE run = 2", "v11", /missing/],
+  ["UPDATE versions SET folded = 3 WHERE id = 20", "v20", /checksum/],
+  ["UPDATE versions SET folded = NULL WHERE id = 10", "v10", /checksum/],
+  ["UPDATE versions SET folded = 1 WHERE id = 25", "v25", /checksum/],
+  ["UPDATE changesets SET zstd = 0 WHERE version = 20", "v20", /checksum/],
+  ["UPDATE changesets SET zstd = 1 WHERE version = 25", "v25", /checksum/],
+  ["UPDATE checkpoint_chunks SET zstd = 0 WHERE number = 2", "chunk 2 of the checkpoint of v30", /checksum/],
+  ["INSERT INTO versions SELECT 5, 0, 1, '', '', 0, 0, 0, NULL", "v5", /dropped, and is there/],
+  ["UPDATE versions SET parent = 19 WHERE id = 21", "v21", /its parent v19 was dropped/],
+  ["INSERT INTO tags VALUES ('gone', 5, 0)", "the tag gone", /v5 was dropped/],
+  ["UPDATE heads SET version = 5 WHERE revision = 30", "head", /at v5, which was dropped/],
+  ["UPDATE checkpoints SET version = 19", "the checkpoint of v19", /its version was dropped/]
+]
+
 describe("verify", () => {
+  for (const [sql, what, reason] of compactedDamages) {
+    it.effect(`of what was compacted finds what this does: ${sql}`, () =>
+      Effect.gen(function* () {
+        const store = yield* changed(sql, growCompacted)
+        const damage = yield* store.verify
+        assert.isTrue(
+          damage.some((found) => found.what === what && reason.test(found.reason)),
+          JSON.stringify(damage)
+        )
+      })
+    )
+  }
+
+  it.effect("finds nothing wrong with what was compacted", () =>
+    Effect.gen(function* () {
+      const store = yield* changed("SELECT 1", growCompacted)
+      assert.deepStrictEqual(yield* store.verify, [])
+    })
+  )
+
   for (const [sql, what, reason] of damages) {
     it.effect(`finds what this does: ${sql.trim().split("\n")[0]}`, () =>
       Effect.gen(function* () {
@@ -113,7 +164,7 @@ describe("verify", () => {
       const filename = yield* temporaryFile
       const store = yield* HistorySqlite.make({ filename })
       const bytes = new Uint8Array([0, 0xc1])
-      const broken = { bytes: () => bytes, value: recordOf(1).changeset.value }
+      const broken = { bytes: Effect.succeed(bytes), value: recordOf(1).changeset.value }
       yield* store.append([{ ...recordOf(1), changeset: broken }, { ...recordOf(2), created: 2 }, recordOf(3)], 0)
       const damage = yield* store.verify
       assert.deepStrictEqual(
@@ -155,12 +206,14 @@ describe("a damaged store", () => {
       assert.strictEqual(error.reason, "Corrupt")
       assert.include(error.message, "v5")
       const [v6] = yield* store.versions({ ids: [6] })
-      assert.deepStrictEqual(v6?.changeset.bytes(), recordOf(6).changeset.bytes())
+      assert.deepStrictEqual(yield* v6!.changeset.bytes, yield* recordOf(6).changeset.bytes)
       // A large changeset is read when somebody asks for it, so that is when its damage shows.
       const [v17] = yield* store.versions({ ids: [17] })
-      const value = v17!.changeset.value()
-      assert.isTrue(Result.isFailure(value) && value.failure.message.includes("v17"))
-      assert.throws(() => v17!.changeset.bytes(), /v17 is damaged/)
+      const failures = [yield* Effect.flip(v17!.changeset.value), yield* Effect.flip(v17!.changeset.bytes)]
+      for (const failure of failures) {
+        assert.strictEqual(failure._tag === "HistoryStoreError" ? failure.reason : failure._tag, "Corrupt")
+        assert.include(failure.message, "v17 is damaged")
+      }
     })
   )
   it.effect("does not take a damaged head for a fresh store, nor write past it (B2)", () =>
@@ -182,43 +235,80 @@ describe("a damaged store", () => {
       assert.strictEqual((yield* Effect.flip(store.checkpoints.load(4))).reason, "Corrupt")
     })
   )
+  it.effect("does not hand out what is said to be compressed, or not, and is not so", () =>
+    Effect.gen(function* () {
+      const sql = "UPDATE checkpoint_chunks SET zstd = 1 - zstd; UPDATE changesets SET zstd = 1 - zstd"
+      const store = yield* changed(sql, growCompacted)
+      assert.strictEqual((yield* Effect.flip(store.checkpoints.load(30))).reason, "Corrupt")
+      assert.strictEqual((yield* Effect.flip(store.versions({ ids: [25] }))).reason, "Corrupt")
+      const [v20] = yield* store.versions({ ids: [20] })
+      assert.strictEqual((yield* Effect.flip(v20!.changeset.bytes)).reason, "Corrupt")
+    })
+  )
+  it.effect("does not take a damaged list of what was dropped for another one", () =>
+    Effect.gen(function* () {
+      for (const sql of ["UPDATE dropped SET last = 8 WHERE run = 1", "DELETE FROM dropped WHERE run = 1"]) {
+        const store = yield* changed(sql, growCompacted)
+        assert.strictEqual((yield* Effect.flip(store.info)).reason, "Corrupt")
+        const error = yield* Effect.flip(store.append([linkOf(31)], 30))
+        assert.strictEqual(error._tag === "HistoryStoreError" ? error.reason : error._tag, "Corrupt")
+      }
+    })
+  )
   it.effect("does not append over a row that should not be there", () =>
     Effect.gen(function* () {
-      const store = yield* changed("INSERT INTO changesets VALUES (19, 0, x'00')")
+      const store = yield* changed("INSERT INTO changesets (version, checksum, bytes) VALUES (19, 0, x'00')")
       const error = yield* Effect.flip(store.append([recordOf(19)], 19))
       assert.strictEqual(error._tag === "HistoryStoreError" ? error.reason : error._tag, "Corrupt")
       assert.strictEqual((yield* store.info).last, 18)
     })
   )
 
-  it.effect(
-    "B24: one flipped bit anywhere in the file is refused, found by verify, or changes nothing (property)",
-    () =>
-      Effect.gen(function* () {
-        const filename = yield* temporaryFile
-        yield* opened(filename, grow)
-        const sound = fs.readFileSync(filename)
-        const before = yield* opened(filename, read)
-        const folder = yield* temporaryFolder
-        const flipped = path.join(folder, "flipped.db")
-        yield* Effect.promise(() =>
-          fc.assert(
-            fc.asyncProperty(fc.nat(sound.length * 8 - 1), async (bit) => {
-              const bytes = Uint8Array.from(sound)
-              bytes[bit >> 3]! ^= 1 << (bit & 7)
-              for (const file of fs.readdirSync(folder)) fs.rmSync(path.join(folder, file))
-              fs.writeFileSync(flipped, bytes)
-              const exit = await Effect.runPromiseExit(
-                opened(flipped, (store) => Effect.all({ damage: store.verify, after: Effect.exit(read(store)) }))
-              )
-              if (Exit.isFailure(exit)) return assert.isTrue(exit.cause.reasons.every(({ _tag }) => _tag === "Fail"))
-              const { after, damage } = exit.value
-              if (damage.length === 0) assert.deepStrictEqual(after, Exit.succeed(before))
-            }),
-            { numRuns: 300 }
+  const whole = (filename: string) => opened(filename, grow)
+  /** As a process leaves it that is killed after the step of a compaction: what was dropped is still there. */
+  const halfSwept = Effect.fnUntraced(function* (filename: string) {
+    const chain = Array.from({ length: 20 }, (_, i) => linkOf(i + 1))
+    yield* opened(filename, (store) => Effect.andThen(store.append(chain, 0), store.checkpoints.save(20, chunksOf(20))))
+    yield* stepAlone(
+      filename,
+      [
+        [1, 6],
+        [8, 17]
+      ],
+      20
+    )
+  })
+  const stores = { "a store": whole, "a store that is being compacted": halfSwept }
+  for (const [what, growing] of Object.entries(stores)) {
+    it.effect(
+      `B24: one flipped bit anywhere in the file of ${what} is refused, found by verify, or changes nothing (property)`,
+      () =>
+        Effect.gen(function* () {
+          const filename = yield* temporaryFile
+          yield* growing(filename)
+          const sound = fs.readFileSync(filename)
+          const before = yield* opened(filename, read)
+          const folder = yield* temporaryFolder
+          const flipped = path.join(folder, "flipped.db")
+          yield* Effect.promise(() =>
+            fc.assert(
+              fc.asyncProperty(fc.nat(sound.length * 8 - 1), async (bit) => {
+                const bytes = Uint8Array.from(sound)
+                bytes[bit >> 3]! ^= 1 << (bit & 7)
+                for (const file of fs.readdirSync(folder)) fs.rmSync(path.join(folder, file))
+                fs.writeFileSync(flipped, bytes)
+                const exit = await Effect.runPromiseExit(
+                  opened(flipped, (store) => Effect.all({ damage: store.verify, after: Effect.exit(read(store)) }))
+                )
+                if (Exit.isFailure(exit)) return assert.isTrue(exit.cause.reasons.every(({ _tag }) => _tag === "Fail"))
+                const { after, damage } = exit.value
+                if (damage.length === 0) assert.deepStrictEqual(after, Exit.succeed(before))
+              }),
+              { numRuns: 300 }
+            )
           )
-        )
-      }),
-    60_000
-  )
+        }),
+      60_000
+    )
+  }
 })

@@ -5,12 +5,36 @@ import * as Entry from "@heph/entry/Entry"
 import * as HistorySqlite from "@heph/history-sqlite/HistorySqlite"
 import * as Packed from "@heph/history/Packed"
 import * as Effect from "effect/Effect"
+import { foldedOf, linkOf } from "./fixtures/compactions.ts"
 import { temporaryFile } from "./fixtures/files.ts"
 import { recordOf } from "./fixtures/records.ts"
 
 const opened = Effect.flatMap(temporaryFile, (filename) => HistorySqlite.make({ filename }))
 
 describe("a history in SQLite", () => {
+  it.effect("B1: after head went back and the file was opened again, no id is used twice", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporaryFile
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const store = yield* HistorySqlite.make({ filename })
+          yield* store.append([recordOf(1), recordOf(2), recordOf(3)], 0)
+          yield* store.moveHead(1, 1, 3)
+        })
+      )
+      const store = yield* HistorySqlite.make({ filename })
+      const { head, last } = yield* store.info
+      assert.deepStrictEqual({ head, last }, { head: 1, last: 3 })
+      const again = yield* Effect.flip(store.append([{ ...recordOf(2), message: "another v2" }], 4))
+      assert.strictEqual(again._tag === "HistoryStoreError" ? again.reason : again._tag, "NotFound")
+      yield* store.append([{ ...recordOf(4), parent: 1 }], 4)
+      const versions = yield* store.versions({ after: 0, limit: 10 })
+      assert.deepStrictEqual(
+        versions.map(({ message }) => message),
+        [1, 2, 3, 4].map((id) => recordOf(id).message)
+      )
+    })
+  )
   it.effect("B3: never replaces a version, whatever a writer believes the next one is", () =>
     Effect.gen(function* () {
       const store = yield* opened
@@ -22,7 +46,7 @@ describe("a history in SQLite", () => {
       assert.strictEqual(wrong._tag === "HistoryStoreError" ? wrong.reason : wrong._tag, "NotFound")
       const [v2] = yield* store.versions({ ids: [2] })
       assert.strictEqual(v2?.message, recordOf(2).message)
-      assert.deepStrictEqual(v2?.changeset.bytes(), recordOf(2).changeset.bytes())
+      assert.deepStrictEqual(yield* v2!.changeset.bytes, yield* recordOf(2).changeset.bytes)
     })
   )
   it.effect("B4: refuses head at a version that does not exist, and head stays readable", () =>
@@ -85,6 +109,32 @@ describe("a history in SQLite", () => {
       assert.strictEqual(yield* store.append([recordOf(2)], 1), 2)
     })
   )
+  it.effect("B12: versions are dropped and their room given back, tags and what they name stay", () =>
+    Effect.gen(function* () {
+      const store = yield* opened
+      const chain = Array.from({ length: 12 }, (_, i) => linkOf(i + 1))
+      yield* store.append(chain, 0)
+      yield* store.tag("release", 4)
+      yield* store.checkpoints.save(4, [new Uint8Array([4])])
+      yield* store.compact({ drop: [[5, 9]], fold: [yield* foldedOf(10, 4)], last: 12 })
+      const { checkpoints, dropped, tags } = yield* store.info
+      assert.deepStrictEqual(
+        { checkpoints, dropped, tags: [...tags] },
+        {
+          checkpoints: [4],
+          dropped: [[5, 9]],
+          tags: [["release", 4]]
+        }
+      )
+      const versions = yield* store.versions({ after: 0, limit: 20 })
+      assert.deepStrictEqual(
+        versions.map(({ id, parent }) => [id, parent]),
+        [1, 2, 3, 4, 10, 11, 12].map((id) => [id, id === 10 ? 4 : id - 1])
+      )
+      const error = yield* Effect.flip(store.compact({ drop: [[4, 4]], fold: [yield* foldedOf(10, 3)], last: 12 }))
+      assert.strictEqual(error.reason, "Busy")
+    })
+  )
   it.effect("B14: lists versions in the order of their ids, each time", () =>
     Effect.gen(function* () {
       const store = yield* opened
@@ -116,7 +166,7 @@ describe("a history in SQLite", () => {
       )
       const store = yield* HistorySqlite.make({ filename })
       const [v1] = yield* store.versions({ ids: [1] })
-      const [operation] = yield* Effect.fromResult(v1!.changeset.value())
+      const [operation] = yield* v1!.changeset.value
       assert.deepStrictEqual(operation?.op === "create" ? operation.entry.data : operation, data)
     })
   )
@@ -130,10 +180,11 @@ describe("a history in SQLite", () => {
       yield* store.checkpoints.save(1, [chunk])
       chunk.fill(9)
       const [answer] = yield* store.versions({ ids: [1] })
-      answer!.changeset.bytes().fill(9)
+      const bytes = yield* answer!.changeset.bytes
+      bytes.fill(9)
       const [v1] = yield* store.versions({ ids: [1] })
       assert.strictEqual(v1?.message, recordOf(1).message)
-      assert.deepStrictEqual(v1?.changeset.bytes(), recordOf(1).changeset.bytes())
+      assert.deepStrictEqual(yield* v1!.changeset.bytes, yield* recordOf(1).changeset.bytes)
       assert.deepStrictEqual(yield* store.checkpoints.load(1), [new Uint8Array([1, 2, 3])])
     })
   )

@@ -12,7 +12,7 @@ import * as Exit from "effect/Exit"
 import { open } from "../src/internal/open.ts"
 import { migrations } from "../src/internal/schema.ts"
 import { contents, temporaryFile, temporaryFolder } from "./fixtures/files.ts"
-import { chunksOf, recordOf } from "./fixtures/records.ts"
+import { chunksOf, noise, recordOf } from "./fixtures/records.ts"
 
 describe("durability", () => {
   it.effect("full waits for the disk with each append, normal leaves it to the system", () =>
@@ -91,7 +91,7 @@ describe("the file", () => {
             assert.isBelow(largest, 8_000_000)
             yield* store.checkpoints.save(
               1,
-              Array.from({ length: 20 }, () => new Uint8Array(1_000_000))
+              Array.from({ length: 20 }, (_, i) => noise(1_000_000, i))
             )
             yield* appends(201)
             assert.isAtMost(fs.statSync(`${filename}-wal`).size, 8_388_608)
@@ -124,7 +124,9 @@ describe("readOnly", () => {
             yield* Effect.flip(store.moveHead(1, 1, 2)),
             yield* Effect.flip(store.tag("b", 1)),
             yield* Effect.flip(store.tag("a", null)),
-            yield* Effect.flip(store.checkpoints.save(1, chunksOf(1)))
+            yield* Effect.flip(store.checkpoints.save(1, chunksOf(1))),
+            yield* Effect.flip(store.checkpoints.drop([2])),
+            yield* Effect.flip(store.compact({ drop: [], fold: [recordOf(2)], last: 2 }))
           ]
           for (const error of errors) {
             assert.strictEqual(error._tag === "HistoryStoreError" ? error.reason : error._tag, "ReadOnly")
@@ -144,7 +146,7 @@ describe("readOnly", () => {
       const reader = yield* HistorySqlite.make({ filename, readOnly: true })
       yield* writer.append([recordOf(1)], 0)
       const [found] = yield* reader.versions({ ids: [1] })
-      assert.deepStrictEqual(found?.changeset.bytes(), recordOf(1).changeset.bytes())
+      assert.deepStrictEqual(yield* found!.changeset.bytes, yield* recordOf(1).changeset.bytes)
     })
   )
 })
@@ -190,16 +192,20 @@ describe("a store that is closed", () => {
             0
           )
           const versions = yield* store.versions({ ids: [16, 17, 17] })
-          versions[2]!.changeset.bytes()
+          yield* versions[2]!.changeset.bytes
           return { store, versions }
         })
       )
       const exit = yield* Effect.exit(store.info)
       assert.isTrue(Exit.isFailure(exit) && Cause.hasDies(exit.cause))
       // Small ones came with their version; a large one that was asked for before is kept.
-      assert.deepStrictEqual(versions[0]!.changeset.bytes(), recordOf(16).changeset.bytes())
-      assert.throws(() => versions[1]!.changeset.value(), /is closed: the changeset of v17 is large/)
-      assert.deepStrictEqual(versions[2]!.changeset.bytes(), recordOf(17).changeset.bytes())
+      assert.deepStrictEqual(yield* versions[0]!.changeset.bytes, yield* recordOf(16).changeset.bytes)
+      const { bytes, value } = versions[1]!.changeset
+      for (const error of [yield* Effect.flip(value), yield* Effect.flip(bytes)]) {
+        assert.strictEqual(error._tag === "HistoryStoreError" ? error.reason : error._tag, "Unavailable")
+        assert.match(error.message, /is closed: the changeset of v17 is large/)
+      }
+      assert.deepStrictEqual(yield* versions[2]!.changeset.bytes, yield* recordOf(17).changeset.bytes)
     })
   )
 })

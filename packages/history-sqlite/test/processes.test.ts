@@ -34,7 +34,7 @@ describe("two processes", () => {
           )
         }
         for (const { changeset, id } of versions) {
-          assert.deepStrictEqual(changeset.bytes(), recordOf(id).changeset.bytes())
+          assert.deepStrictEqual(yield* changeset.bytes, yield* recordOf(id).changeset.bytes)
         }
         const { head, revision } = yield* store.info
         assert.deepStrictEqual({ head, revision }, { head: 400, revision: 400 })

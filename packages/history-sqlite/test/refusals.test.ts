@@ -12,7 +12,7 @@ import { migrations } from "../src/internal/schema.ts"
 import { fromOpened } from "../src/internal/store.ts"
 import { asOrdinaryUser, contents, temporaryFile, temporaryFolder, withTemporary } from "./fixtures/files.ts"
 import { onSmallDisk, run } from "./fixtures/processes.ts"
-import { recordOf } from "./fixtures/records.ts"
+import { noise, recordOf } from "./fixtures/records.ts"
 
 /** What opening a file fails with. */
 const refusal = (options: HistorySqlite.Options): Effect.Effect<HistoryStoreError> =>
@@ -65,6 +65,7 @@ const refuses = (
 describe("what is no registry is refused and not touched", () => {
   const texts = {
     "a short text": "hello\n",
+    "a text of one byte": "S",
     "a long text": "# Not a registry\n".repeat(2000),
     zeros: "\0".repeat(8192),
     "a text that begins as a database does": `SQLite format 3\0${"no, it is not. ".repeat(1000)}`
@@ -119,7 +120,7 @@ describe("what is no registry is refused and not touched", () => {
 
 describe("a store of a newer schema is refused and not touched", () => {
   const newer = (database: Sqlite.Database) => database.pragma("user_version = 99")
-  const says = /schema 99 .* schemas up to 1;.*Update/
+  const says = /schema 99 .* schemas up to 2;.*Update/
 
   refuses(
     "closed",
@@ -224,7 +225,7 @@ describe("what cannot be written is refused, and read when asked to", () => {
         const store = yield* HistorySqlite.make({ filename, readOnly: true })
         const versions = yield* store.versions({ after: 0, limit: 100 })
         for (const { changeset, id } of versions) {
-          assert.deepStrictEqual(changeset.bytes(), recordOf(id).changeset.bytes())
+          assert.deepStrictEqual(yield* changeset.bytes, yield* recordOf(id).changeset.bytes)
         }
         assert.deepStrictEqual(yield* store.verify, [])
         const error = yield* Effect.flip(store.append([recordOf(versions.length + 1)], versions.length))
@@ -371,7 +372,7 @@ describe("a full disk", () => {
       const large = Array.from({ length: 40 }, (_, i) => ({ ...recordOf(i + 3), parent: 1 }))
       const errors = [
         yield* Effect.flip(store.append(large, 2)),
-        yield* Effect.flip(store.checkpoints.save(1, [new Uint8Array(100_000)])),
+        yield* Effect.flip(store.checkpoints.save(1, [noise(100_000, 1)])),
         yield* Effect.flip(store.tag("x".repeat(10_000), 1))
       ]
       for (const error of errors) {
@@ -382,7 +383,7 @@ describe("a full disk", () => {
       assert.deepStrictEqual(yield* store.verify, [])
       opened.database.pragma("max_page_count = 1000000")
       assert.strictEqual(yield* store.append(large, 2), 42)
-      yield* store.checkpoints.save(1, [new Uint8Array(100_000)])
+      yield* store.checkpoints.save(1, [noise(100_000, 1)])
       assert.deepStrictEqual(yield* store.verify, [])
     })
   )

@@ -44,31 +44,33 @@ describe("schema migrations", () => {
       })
     })
   )
-  it.effect("a store of schema 1 is brought to schema 2 with everything in it, once", () =>
-    Effect.gen(function* () {
-      const filename = yield* temporaryFile
-      const first = migrations.slice(0, 1)
-      const options = { filename }
-      yield* Effect.scoped(
-        Effect.flatMap(makeWith(options, first), (store) => store.append([recordOf(1), recordOf(2)], 0))
-      )
-      const error = yield* Effect.flip(makeWith({ ...options, readOnly: true }, [...first, addSize]))
-      assert.strictEqual(error.reason, "ReadOnly")
-      assert.match(error.message, /schema 1 .* brought to 2; open it once for writing/)
-      for (const revision of [2, 3]) {
+  it.effect(
+    "a store is brought to a schema that a later version of the package adds, with everything in it, once",
+    () =>
+      Effect.gen(function* () {
+        const filename = yield* temporaryFile
+        const options = { filename }
+        const known = migrations.length
         yield* Effect.scoped(
-          Effect.gen(function* () {
-            const store = yield* makeWith(options, [...first, addSize])
-            const [v1] = yield* store.versions({ ids: [1] })
-            assert.deepStrictEqual(v1?.changeset.bytes(), recordOf(1).changeset.bytes())
-            assert.strictEqual(yield* store.append([recordOf(revision + 1)], revision), revision + 1)
-          })
+          Effect.flatMap(makeWith(options, migrations), (store) => store.append([recordOf(1), recordOf(2)], 0))
         )
-        assert.deepStrictEqual(marks(filename), { application: applicationId, schema: 2, empty: false })
-      }
-      // The package of schema 1 now leaves it alone.
-      assert.strictEqual((yield* Effect.flip(makeWith(options, first))).reason, "NewerSchema")
-    })
+        const error = yield* Effect.flip(makeWith({ ...options, readOnly: true }, [...migrations, addSize]))
+        assert.strictEqual(error.reason, "ReadOnly")
+        assert.match(error.message, /schema 2 .* brought to 3; open it once for writing/)
+        for (const revision of [2, 3]) {
+          yield* Effect.scoped(
+            Effect.gen(function* () {
+              const store = yield* makeWith(options, [...migrations, addSize])
+              const [v1] = yield* store.versions({ ids: [1] })
+              assert.deepStrictEqual(yield* v1!.changeset.bytes, yield* recordOf(1).changeset.bytes)
+              assert.strictEqual(yield* store.append([recordOf(revision + 1)], revision), revision + 1)
+            })
+          )
+          assert.deepStrictEqual(marks(filename), { application: applicationId, schema: known + 1, empty: false })
+        }
+        // The package of today now leaves it alone.
+        assert.strictEqual((yield* Effect.flip(makeWith(options, migrations))).reason, "NewerSchema")
+      })
   )
   it.effect("a migration that fails half-way leaves the store at its schema, and working", () =>
     Effect.gen(function* () {
@@ -90,6 +92,21 @@ describe("schema migrations", () => {
       const store = yield* HistorySqlite.make({ filename })
       assert.strictEqual((yield* store.info).head, 0)
       assert.deepStrictEqual(yield* store.verify, [])
+    })
+  )
+  it.effect("what a new store is stands in its file: without its log it is that store still, and no new one", () =>
+    Effect.gen(function* () {
+      const filename = yield* temporaryFile
+      yield* TestClock.setTime(1_234_567_890_123)
+      const store = yield* HistorySqlite.make({ filename })
+      yield* store.append([recordOf(1)], 0)
+      // What is left of a process that was killed, when somebody then removes the log.
+      const alone = yield* temporaryFile
+      fs.copyFileSync(filename, alone)
+      yield* TestClock.setTime(1_500_000_000_000)
+      const found = yield* HistorySqlite.make({ filename: alone })
+      assert.strictEqual((yield* found.info).created, 1_234_567_890_123)
+      assert.deepStrictEqual(yield* found.verify, [])
     })
   )
   it.effect("an empty file becomes a store, as a process leaves one that is killed before it made anything", () =>

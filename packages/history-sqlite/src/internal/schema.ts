@@ -21,6 +21,9 @@ export type Migration = (database: Database, now: number) => void
  * - Rows carry a CRC-32: a changeset's is of its version too, and a chunk's of what it is a chunk of.
  * - A checkpoint gets its `version` once all its chunks are there. Chunks of a `save` without one are left over from a
  *   save that never ended, or that was replaced, and are swept by the next one.
+ * - A move of head stays when compaction drops its version, so it is no foreign key.
+ * - Runs in `dropped` are only ever added, so the largest `run` tells which of them there are. Rows of versions in one that
+ *   is not `swept` are still there, and no reader may see them.
  */
 export const migrations: ReadonlyArray<Migration> = [
   (database, now) => {
@@ -77,6 +80,32 @@ export const migrations: ReadonlyArray<Migration> = [
     `)
     database.prepare("INSERT INTO metadata (key, value) VALUES ('created', ?)").run(now)
     database.prepare("INSERT INTO versions (id, timestamp, created, updated, deleted) VALUES (0, ?, 0, 0, 0)").run(now)
+  },
+  (database) => {
+    database.exec(`
+      ALTER TABLE versions ADD COLUMN folded INTEGER;
+      ALTER TABLE changesets ADD COLUMN zstd INTEGER NOT NULL DEFAULT 0 CHECK (zstd IN (0, 1));
+      ALTER TABLE checkpoint_chunks ADD COLUMN zstd INTEGER NOT NULL DEFAULT 0 CHECK (zstd IN (0, 1));
+
+      CREATE TABLE moves (
+        revision INTEGER PRIMARY KEY CHECK (revision > 0),
+        version INTEGER NOT NULL,
+        timestamp INTEGER NOT NULL,
+        checksum INTEGER NOT NULL
+      ) STRICT;
+      INSERT INTO moves SELECT revision, version, timestamp, checksum FROM heads ORDER BY revision;
+      DROP TABLE heads;
+      ALTER TABLE moves RENAME TO heads;
+
+      CREATE TABLE dropped (
+        run INTEGER PRIMARY KEY CHECK (run > 0),
+        first INTEGER NOT NULL CHECK (first > 0),
+        last INTEGER NOT NULL CHECK (last >= first),
+        checksum INTEGER NOT NULL,
+        swept INTEGER NOT NULL DEFAULT 0
+      ) STRICT;
+      CREATE INDEX unswept ON dropped (last) WHERE swept = 0;
+    `)
   }
 ]
 
