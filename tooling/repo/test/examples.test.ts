@@ -2,7 +2,8 @@ import { execFile } from "node:child_process"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { beforeAll, describe, expect, it } from "vitest"
+import type {} from "@heph/test-postgres/setup"
+import { beforeAll, describe, expect, inject, it } from "vitest"
 import * as Examples from "../src/Examples.ts"
 import * as Workspace from "../src/Workspace.ts"
 
@@ -33,6 +34,8 @@ let outcomes: ReadonlyMap<string, string | undefined>
 let errors: ReadonlyMap<string, ReadonlyArray<string>>
 
 beforeAll(async () => {
+  // The server that examples name.
+  process.env["HEPH_POSTGRES"] = inject("postgres")
   Examples.write(dir, examples)
   writeFileSync(join(dir, "tsconfig.json"), JSON.stringify(settings))
   const running = examples.filter((example) => example.run)

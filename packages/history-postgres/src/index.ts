@@ -1,0 +1,1 @@
+export * as HistoryPostgres from "./HistoryPostgres.ts"

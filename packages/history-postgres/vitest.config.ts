@@ -1,0 +1,9 @@
+import { defineProject } from "vitest/config"
+
+export default defineProject({
+  test: {
+    name: "@heph/history-postgres",
+    include: ["test/**/*.test.ts"],
+    globalSetup: ["@heph/test-postgres/setup"]
+  }
+})

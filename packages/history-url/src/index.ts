@@ -1,0 +1,1 @@
+export * as HistoryUrl from "./HistoryUrl.ts"
