@@ -24,19 +24,21 @@ import type * as DependencyPattern from "@heph/resolver/DependencyPattern"
 import * as Resolver from "@heph/resolver/Resolver"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Change from "./Change.ts"
 import * as Fitting from "./internal/fitting.ts"
+import * as Following from "./internal/following.ts"
+import * as Past from "./internal/past.ts"
 import * as Watchers from "./internal/watchers.ts"
 import * as Writers from "./internal/writers.ts"
 import {
   CyclesRefused,
+  FoldedVersion,
   type InvalidChange,
   OutOfStep,
   RevertConflict,
@@ -48,8 +50,11 @@ import { Snapshot } from "./Snapshot.ts"
 export interface Options {
   /** Refuse changes after which entries depend on each other in a cycle. Off by default: cycles are reported. */
   readonly refuseCycles?: boolean | undefined
-  /** How often a waiting watcher looks for versions of other processes, where the store can have them. 100 ms. */
-  readonly pollInterval?: Duration.Input | undefined
+  /**
+   * Whether the registry keeps up with other processes from `loadState` on, where its store is shared: what they commit
+   * is told to the handlers here as it comes. On by default; while somebody watches it does in any case.
+   */
+  readonly follow?: boolean | undefined
 }
 
 export interface ApplyOptions {
@@ -109,7 +114,7 @@ export class Registry extends Context.Service<
     readonly revert: (
       ref: History.VersionRef,
       options?: ApplyOptions
-    ) => Effect.Effect<Applied, RevertConflict | InvalidChange | CyclesRefused | WriteError>
+    ) => Effect.Effect<Applied, RevertConflict | FoldedVersion | InvalidChange | CyclesRefused | WriteError>
     /**
      * The state of a version over a baseline becomes current: at boot, once the handlers are there. It is told to them
      * as one delta, and makes no version. Without a version, head.
@@ -162,6 +167,11 @@ export class Registry extends Context.Service<
     readonly status: () => Status
     /** Puts the present state to the handlers again, after a rollback that failed. Writes are accepted from then on. */
     readonly resync: Effect.Effect<void, WriteError>
+    /**
+     * Drops versions that nothing keeps; see `History.compact`. Beside writers, and without a word to handlers: no state
+     * changes. A watcher that has not come further than what is dropped fails with `UnknownVersion`.
+     */
+    readonly compact: History.History["Service"]["compact"]
     /** Reads and replays the whole history. */
     readonly verify: History.History["Service"]["verify"]
   }
@@ -177,7 +187,6 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
   const history = yield* History.History
   const bus = yield* Bus.Bus
   const resolver = yield* Resolver.Resolver
-  const pollMillis = Duration.toMillis(Duration.fromInputUnsafe(options?.pollInterval ?? "100 millis"))
 
   // Without the baseline, which `loadState` brings, a history that changes entries of it cannot fit.
   const boot = yield* history.load(State.empty, history.info().head, { misfit: "history wins" })
@@ -190,6 +199,7 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
   const suspects = new Map<EntryId.EntryId, Entry.Entry>()
   let graph: { readonly of: DependencyGraph.DependencyGraph; readonly references: unknown } | undefined
   let writing: Fiber.Fiber<void, History.HistoryError> | undefined
+  const scope = yield* Effect.scope
 
   const watchers = Watchers.make(history)
   const writers = Writers.make({
@@ -229,7 +239,12 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
     }
     const { state, version } = visible
     const write = history.checkpoint(version, state).pipe(
-      Effect.tapError((error) => Effect.logWarning(`the checkpoint of v${version} was not written: ${error.message}`)),
+      Effect.tapError((error) =>
+        // Who opened the store for reading knows that nothing is written.
+        error._tag === "HistoryStoreError" && error.reason === "ReadOnly"
+          ? Effect.void
+          : Effect.logWarning(`the checkpoint of v${version} was not written: ${error.message}`)
+      ),
       Effect.uninterruptible
     )
     return Effect.map(Effect.forkDetach(write, { startImmediately: true }), (fiber) => {
@@ -392,6 +407,7 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
     const { head } = history.info()
     if (head !== visible.version) yield* moveTo("follow", head, yield* history.stateAt(head), Effect.void)
     else if (history.info().last > watchers.seen()) watchers.advance()
+    watchers.failed(undefined)
     return moved
   })
 
@@ -436,7 +452,12 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
       told = undefined
       return visible
     })
-    return yield* persist("loadState", writers.turn("loadState", load))
+    const loaded = yield* persist("loadState", writers.turn("loadState", load))
+    if (options?.follow !== false && !isFollowing) {
+      isFollowing = true
+      yield* Scope.provide(following.keepUp, scope)
+    }
+    return loaded
   })
 
   const resync = writers
@@ -460,10 +481,15 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
         yield* Effect.onError(transact("resync", version, changeset, settled), () => failed)
       })
     )
-    .pipe(Effect.withSpan("Registry.resync"))
+    .pipe(
+      Effect.tap(() => following.again),
+      Effect.withSpan("Registry.resync")
+    )
 
   const revert = Effect.fn("Registry.revert")(function* (ref: History.VersionRef, settings?: ApplyOptions) {
     const version = yield* history.resolve(ref)
+    const folded = version === 0 ? undefined : (yield* history.version(version)).folded
+    if (folded !== undefined) return yield* new FoldedVersion({ version, folded })
     const changeset = yield* history.changeset(version)
     const find = (state: State.State) => {
       const { changed, operations } = Fitting.undoing(changeset, state)
@@ -474,46 +500,24 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
     return yield* applyFound(find, { message: `revert v${version}`, ...settings })
   })
 
-  // ---------------------------------------------------------------- reading
-
-  const snapshotAt = Effect.fn("Registry.snapshotAt")(function* (ref: History.VersionRef) {
-    const version = yield* history.resolve(ref)
-    return version === visible.version ? visible : new Snapshot(version, yield* history.stateAt(version))
-  })
-
-  const version = Effect.fn("Registry.version")(function* (ref: History.VersionRef) {
-    const id = yield* history.resolve(ref)
-    return id === 0 ? { version: history.root(), changeset: [] } : yield* Watchers.committed(yield* history.version(id))
-  })
-
-  const versions = Effect.fn("Registry.versions")(function* (page?: {
-    readonly before?: number | undefined
-    readonly limit?: number | undefined
-  }) {
-    const limit = page?.limit ?? Infinity
-    const found: Array<Version.Version> = []
-    let before = page?.before ?? history.info().last + 1
-    while (found.length < limit && before > 1) {
-      const run = yield* history.versions({ before, limit: Math.min(limit - found.length, 1000) })
-      if (run.length === 0) break
-      found.push(...run)
-      before = run.at(-1)!.id
-    }
-    if (found.length < limit && before > 0) found.push(history.root())
-    return found
-  })
+  // ---------------------------------------------------------------- other processes
 
   const follow = Effect.withSpan(persist("follow", writers.turn("follow", catchUp)), "Registry.follow")
+  let isFollowing = false
+  const following: Following.Following = yield* Following.make({
+    history,
+    follow,
+    isHeld: () => outOfStep.size > 0,
+    failed: (error) =>
+      Effect.andThen(
+        Effect.logWarning(`what other processes committed after v${visible.version} is not followed: ${error.message}`),
+        Effect.sync(() => watchers.failed(error))
+      )
+  })
 
   const watch: Registry["Service"]["watch"] = (watching) => {
-    const idle = (woken: Effect.Effect<void>): Effect.Effect<void, WriteError> =>
-      history.capabilities.shared
-        ? Effect.flatMap(Effect.timeoutOption(woken, pollMillis), (woke) =>
-            Option.isSome(woke) || outOfStep.size > 0 ? Effect.void : Effect.asVoid(follow)
-          )
-        : woken
     const from = watching?.from === undefined ? Effect.sync(watchers.seen) : history.resolve(watching.from)
-    return Stream.unwrap(Effect.map(from, (version) => watchers.stream(version, idle)))
+    return Stream.unwrap(Effect.map(Effect.andThen(following.keepUp, from), (version) => watchers.stream(version)))
   }
 
   return Registry.of({
@@ -529,27 +533,7 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
     applyVersion,
     revert,
     loadState,
-    snapshotAt,
-    diff: Effect.fn("Registry.diff")(function* (from: History.VersionRef, to: History.VersionRef) {
-      return Delta.buildDelta((yield* snapshotAt(from)).state, (yield* snapshotAt(to)).state, ordering())
-    }),
-    path: Effect.fn("Registry.path")(function* (from: History.VersionRef, to: History.VersionRef) {
-      return yield* history.path(yield* history.resolve(from), yield* history.resolve(to))
-    }),
-    version,
-    versions,
-    tag: Effect.fn("Registry.tag")(function* (name: string, ref: History.VersionRef) {
-      const id = yield* history.resolve(ref)
-      yield* history.tag(name, id)
-      return id
-    }),
-    untag: Effect.fn("Registry.untag")(function* (name: string) {
-      if (!history.info().tags.has(name)) {
-        return yield* new History.UnknownVersion({ version: name, last: history.info().last })
-      }
-      yield* history.tag(name, null)
-    }),
-    tags: () => history.info().tags,
+    ...Past.make({ history, current: () => visible, ordering, forget: watchers.forget }),
     dependencies,
     registerPattern: resolver.registerPattern,
     watch,
@@ -562,8 +546,7 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
       capabilities: history.capabilities,
       outOfStep: [...outOfStep].sort()
     }),
-    resync,
-    verify: history.verify
+    resync
   })
 })
 

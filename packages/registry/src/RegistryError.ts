@@ -53,6 +53,16 @@ export class RevertConflict extends Schema.TaggedError<RevertConflict>()("Revert
   }
 }
 
+/** A version cannot be undone by itself: compaction folded others into it, and its changeset is that of them all. */
+export class FoldedVersion extends Schema.TaggedError<FoldedVersion>()("FoldedVersion", {
+  version: Schema.Number,
+  folded: Schema.Number
+}) {
+  override get message(): string {
+    return `v${this.version} cannot be undone: since compaction it stands for ${this.folded} versions before it, too. Apply what you want, or go to another version.`
+  }
+}
+
 /** What can be wrong with a change itself. */
 export type InvalidChange =
   | EntryId.InvalidEntryId

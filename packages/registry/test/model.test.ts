@@ -11,7 +11,8 @@ const length = 50
 describe("a registry and its model agree", () => {
   it.each([
     ["memory", Support.memory],
-    ["sqlite", Support.sqlite]
+    ["sqlite", Support.sqlite],
+    ["postgres", Support.postgres]
   ] as const)(
     "in %s",
     (_, place) =>

@@ -3,7 +3,6 @@ import { describe, expect, it } from "@effect/vitest"
 import * as HistorySqlite from "@heph/history-sqlite/HistorySqlite"
 import type * as Registry from "@heph/registry/Registry"
 import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
 import { run } from "./fixtures/processes.ts"
 import { create, entriesOf, folder, Holder, memory, open, show, showAll, sqlite, update } from "./support.ts"
 
@@ -218,7 +217,7 @@ describe("kill -9", () => {
     const parents = new Map<number, number>()
     const keys = new Map<number, string | undefined>()
     for (const { changeset, id, message, parent } of versions) {
-      const operations = Result.getOrThrow(changeset.value())
+      const operations = yield* changeset.value
       for (const operation of operations) {
         if (operation.op === "delete") return expect.fail(`v${id} deletes ${operation.id}`)
         expect(operation.entry.data).toEqual({ key: message, of: operations.length })
@@ -229,7 +228,7 @@ describe("kill -9", () => {
     // The newest value of each entry on the way from the root.
     const expected = new Map<string, string>()
     for (let at = snapshot.version; at !== 0; at = parents.get(at)!) {
-      for (const entry of entriesOf(versions[at - 1]!.changeset)) {
+      for (const entry of yield* entriesOf(versions[at - 1]!.changeset)) {
         if (!expected.has(entry.id.value)) expected.set(entry.id.value, show(entry))
       }
     }

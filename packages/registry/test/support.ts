@@ -1,4 +1,5 @@
 /** What the tests of the registry share: places that a history is kept in, registries over them, handlers with a record. */
+import { randomUUID } from "node:crypto"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
@@ -6,17 +7,19 @@ import * as Bus from "@heph/bus/Bus"
 import * as Handler from "@heph/bus/Handler"
 import * as Entry from "@heph/entry/Entry"
 import * as HistoryMemory from "@heph/history-memory/HistoryMemory"
+import * as HistoryPostgres from "@heph/history-postgres/HistoryPostgres"
 import * as HistorySqlite from "@heph/history-sqlite/HistorySqlite"
 import * as History from "@heph/history/History"
 import { HistoryStore, type HistoryStoreError } from "@heph/history/HistoryStore"
 import type * as Packed from "@heph/history/Packed"
 import * as Registry from "@heph/registry/Registry"
 import * as Resolver from "@heph/resolver/Resolver"
+import type {} from "@heph/test-postgres/setup"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
+import { inject } from "vitest"
 
 export type Store = HistoryStore["Service"]
 
@@ -35,6 +38,11 @@ export const folder = Effect.acquireRelease(
 /** One file. Durability is `normal`: no test here pulls the plug. */
 export const sqlite: Place = Effect.map(folder, (made) =>
   HistorySqlite.layer({ filename: path.join(made, "registry.db"), durability: "normal" })
+)
+
+/** One registry of the server that runs for the tests. */
+export const postgres: Place = Effect.sync(() =>
+  HistoryPostgres.layer({ url: inject("postgres"), schema: "registry_tests", registry: randomUUID() })
 )
 
 /** A store that does what another does, except for what is overridden. */
@@ -78,8 +86,10 @@ export const show = (entry: Entry.Entry | undefined): string =>
 export const showAll = (entries: Iterable<Entry.Entry>): ReadonlyArray<string> => Array.from(entries, show)
 
 /** The entries that a stored changeset leaves behind. */
-export const entriesOf = (changeset: Packed.PackedChangeSet): ReadonlyArray<Entry.Entry> =>
-  Result.getOrThrow(changeset.value()).flatMap((operation) => (operation.op === "delete" ? [] : [operation.entry]))
+export const entriesOf = (changeset: Packed.PackedChangeSet): Effect.Effect<ReadonlyArray<Entry.Entry>, unknown> =>
+  Effect.map(changeset.value, (operations) =>
+    operations.flatMap((operation): ReadonlyArray<Entry.Entry> => (operation.op === "delete" ? [] : [operation.entry]))
+  )
 
 /** The text that {@link show} makes of an entry like this. */
 export const shown = (id: string, data: unknown = null, kind = "thing", meta: Record<string, unknown> = {}): string =>

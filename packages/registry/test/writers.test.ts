@@ -294,8 +294,10 @@ describe("writers that are interrupted", () => {
       const last = registry.current()
       const versions = yield* store.versions({ after: 0, limit: 1000 })
       for (const [i, exit] of exits.entries()) {
-        const committed = versions.filter(({ changeset }) =>
-          Support.showAll(Support.entriesOf(changeset)).includes(Support.shown(`w:${i}`, i, "loose"))
+        const committed = yield* Effect.filter(versions, ({ changeset }) =>
+          Effect.map(Support.entriesOf(changeset), (entries) =>
+            Support.showAll(entries).includes(Support.shown(`w:${i}`, i, "loose"))
+          )
         )
         const handled = last.get(`w:${i}`)?.kind === "handled"
         expect(last.has(`w:${i}`)).toBe(atExit[i])

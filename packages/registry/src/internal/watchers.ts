@@ -2,11 +2,13 @@
  * Watching: each watcher has a cursor of its own and reads on from there, from what was just committed while it keeps up
  * and from history when it does not. So a slow one costs the writers nothing and misses nothing.
  */
-import type * as History from "@heph/history/History"
+import { type History, UnknownVersion } from "@heph/history/History"
 import type * as HistoryStore from "@heph/history/HistoryStore"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Committed } from "../Registry.ts"
+import type { WriteError } from "../RegistryError.ts"
+import { patiently } from "./following.ts"
 
 /** Versions that are found without asking the store. */
 const recentVersions = 1024
@@ -15,26 +17,32 @@ const batchSize = 500
 
 /** A version with its changeset read. */
 export const committed = (record: HistoryStore.VersionRecord) =>
-  Effect.map(Effect.fromResult(record.changeset.value()), (changeset): Committed => ({ version: record, changeset }))
+  Effect.map(record.changeset.value, (changeset): Committed => ({ version: record, changeset }))
 
-export const make = (history: History.History["Service"]) => {
+export const make = (history: History["Service"]) => {
   let recent: Array<HistoryStore.VersionRecord> = []
   let seen = history.info().last
   const wakers = new Set<() => void>()
+  // Why what other processes committed cannot be followed, until it can.
+  let failure: WriteError | undefined
 
-  /** Waits until there is more than a watcher has seen. */
-  const wokenAfter = (cursor: () => number) =>
-    Effect.callback<void>((resume) => {
+  /** Waits until there is more than a watcher has seen, or a reason why there will not be. */
+  const wokenAfter = (cursor: number) =>
+    Effect.callback<void, WriteError>((resume) => {
+      const outcome = () => (cursor < seen || failure === undefined ? Effect.void : Effect.fail(failure))
       // It may have come between the last look and here.
-      if (cursor() < seen) return resume(Effect.void)
+      if (cursor < seen || failure !== undefined) return resume(outcome())
       const wake = () => {
         wakers.delete(wake)
         // A resumed fiber runs at once, inside of whoever wakes it: it is to wait until the commit is over.
-        resume(Effect.yieldNow)
+        resume(Effect.andThen(Effect.yieldNow, outcome()))
       }
       wakers.add(wake)
       return Effect.sync(() => wakers.delete(wake))
     })
+  const wakeAll = () => {
+    for (const wake of wakers) wake()
+  }
 
   /** The recent versions after a cursor, if there are some and none is missing. */
   const atHand = (cursor: number): ReadonlyArray<HistoryStore.VersionRecord> | undefined => {
@@ -54,17 +62,33 @@ export const make = (history: History.History["Service"]) => {
         if (recent.length >= 2 * recentVersions) recent = recent.slice(-recentVersions)
       }
       seen = history.info().last
-      for (const wake of wakers) wake()
+      wakeAll()
     },
-    /** Every version after `from`, once each, by id. `idle` runs whenever there is nothing more, until it is woken. */
-    stream: <E>(from: number, idle: (woken: Effect.Effect<void>) => Effect.Effect<void, E>) => {
+    /** Forgets what is at hand: compaction may have dropped it. */
+    forget: () => {
+      recent = []
+    },
+    /** Tells those who wait that versions of other processes cannot be followed; with nothing, that they can again. */
+    failed: (error: WriteError | undefined) => {
+      failure = error
+      if (error !== undefined) wakeAll()
+    },
+    /** Every version after `from`, once each, by id. */
+    stream: (from: number) => {
       let cursor = from
-      const woken = wokenAfter(() => cursor)
       const next = Effect.gen(function* () {
-        while (cursor >= seen) yield* idle(woken)
-        const records = atHand(cursor) ?? (yield* history.versions({ after: cursor, limit: batchSize }))
+        while (cursor >= seen) yield* wokenAfter(cursor)
+        const records = atHand(cursor) ?? (yield* patiently(history.versions({ after: cursor, limit: batchSize })))
+        if (cursor > 0 && records[0] !== undefined && records[0].id > cursor + 1) {
+          // Compaction folded what came next into it. Where it took the cursor too, that would not follow from it.
+          const [there] = yield* patiently(history.versions({ ids: [cursor] }))
+          if (there === undefined) {
+            const { last } = history.info()
+            return yield* new UnknownVersion({ version: String(cursor), last, next: records[0].id })
+          }
+        }
         const batch: Array<Committed> = []
-        for (const record of records) if (record.id <= seen) batch.push(yield* committed(record))
+        for (const record of records) if (record.id <= seen) batch.push(yield* patiently(committed(record)))
         cursor = batch.at(-1)?.version.id ?? cursor
         return batch
       })
