@@ -2,6 +2,14 @@
 import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
+import * as Schema from "effect/Schema"
+
+/** Arguments that are right one by one, and not together. */
+export class InvalidUsage extends Schema.TaggedError<InvalidUsage>()("InvalidUsage", { reason: Schema.String }) {
+  override get message(): string {
+    return this.reason
+  }
+}
 
 /** A description of several lines, which help indents. */
 export const paragraph = (...lines: ReadonlyArray<string>): string => lines.join("\n  ")
@@ -24,14 +32,19 @@ export const explicit = (args: ReadonlyArray<string>): ReadonlyArray<string> => 
   return args.map((arg, i) => (i < before && toggles.has(arg) ? `${arg}=true` : arg))
 }
 
-/** `--store`: the folder of the registry. */
+/** `--store`: the folder of the registry, or the URL of its store. */
 export const Store = GlobalFlag.Setting("store")({
   flag: Flag.String("store").pipe(
-    Flag.withMetavar("folder"),
-    Flag.withDescription("The registry's folder; else storage_path in ./heph.yaml, else HEPH_STORE, else ./registry"),
+    Flag.withMetavar("url"),
+    Flag.withDescription(
+      paragraph(
+        "The registry: a folder, sqlite:<file>, postgres://… or memory:",
+        "Else storage_path in ./heph.yaml, else HEPH_STORE, else ./registry"
+      )
+    ),
     Flag.filter(
-      (folder) => folder !== "",
-      () => "the path of a folder"
+      (url) => url !== "",
+      () => "a folder, or the URL of a store"
     ),
     Flag.optional
   )

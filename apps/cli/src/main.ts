@@ -17,11 +17,14 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Apply from "./commands/apply.ts"
+import * as Backup from "./commands/backup.ts"
+import * as Compact from "./commands/compact.ts"
 import * as Deps from "./commands/deps.ts"
 import * as Export from "./commands/export.ts"
 import * as Find from "./commands/find.ts"
 import * as Get from "./commands/get.ts"
 import * as Log from "./commands/log.ts"
+import * as Migrate from "./commands/migrate.ts"
 import * as Show from "./commands/show.ts"
 import * as Status from "./commands/status.ts"
 import * as Tag from "./commands/tag.ts"
@@ -42,7 +45,8 @@ const heph = Command.make("heph").pipe(
   Command.withSubcommands([
     { group: "Changing it", commands: [Apply.plan, Apply.apply, Travel.revert, Travel.checkout, Tag.tag] },
     { group: "Reading it", commands: [Get.get, Find.find, Deps.deps, Export.exportCommand, Status.status] },
-    { group: "Its history", commands: [Log.log, Show.show, Show.diff, Travel.path, Watch.watch, Verify.verify] }
+    { group: "Its history", commands: [Log.log, Show.show, Show.diff, Travel.path, Watch.watch] },
+    { group: "Its upkeep", commands: [Verify.verify, Backup.backup, Backup.restore, Compact.compact, Migrate.migrate] }
   ]),
   Command.withGlobalFlags([Flags.Store, Flags.Json]),
   Command.withExamples([
@@ -72,7 +76,7 @@ export const run = (args: ReadonlyArray<string>): Effect.Effect<number> => {
     Effect.catch((error) =>
       Effect.as(
         tell(error._tag, error.message, isJson),
-        CliError.isCliError(error) || error._tag === "InvalidUsage" ? 2 : 1
+        CliError.isCliError(error) || error._tag === "InvalidUsage" || error._tag === "InvalidHistoryUrl" ? 2 : 1
       )
     ),
     Effect.catchDefect((defect) => {

@@ -1,31 +1,28 @@
 /** Registries put together from their packages. Loaded by the commands that open one: it is most of what there is to load. */
-import { join } from "node:path"
 import * as Bus from "@heph/bus/Bus"
-import * as HistorySqlite from "@heph/history-sqlite/HistorySqlite"
+import * as HistoryUrl from "@heph/history-url/HistoryUrl"
 import * as History from "@heph/history/History"
+import { HistoryStore } from "@heph/history/HistoryStore"
 import * as Registry from "@heph/registry/Registry"
 import * as Resolver from "@heph/resolver/Resolver"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
-export interface Options {
-  readonly readOnly: boolean
-}
+/** The store of a location, until the scope closes. */
+export const store = (at: HistoryUrl.Location, options: HistoryUrl.Options) =>
+  Effect.map(Layer.build(HistoryUrl.layer(at, options)), Context.get(HistoryStore))
 
-/** The file of the registry in a folder. */
-export const fileIn = (folder: string): string => join(folder, "registry.db")
+const historyLayer = (at: HistoryUrl.Location, options: HistoryUrl.Options) =>
+  History.layer.pipe(Layer.provideMerge(HistoryUrl.layer(at, options)))
 
-const historyLayer = (folder: string, { readOnly }: Options) =>
-  History.layer.pipe(Layer.provideMerge(HistorySqlite.layer({ filename: fileIn(folder), readOnly })))
+/** The history of a location, until the scope closes. Loads no state. */
+export const history = (at: HistoryUrl.Location, options: HistoryUrl.Options) =>
+  Effect.map(Layer.build(historyLayer(at, options)), Context.get(History.History))
 
-/** The history of a folder, until the scope closes. Loads no state. */
-export const history = (folder: string, options: Options) =>
-  Effect.map(Layer.build(historyLayer(folder, options)), Context.get(History.History))
-
-/** The registry of a folder, until the scope closes. */
-export const registry = (folder: string, options: Options) => {
-  const below = Layer.mergeAll(historyLayer(folder, options), Bus.layer(), Resolver.layer())
+/** The registry of a location, until the scope closes. */
+export const registry = (at: HistoryUrl.Location, options: HistoryUrl.Options) => {
+  const below = Layer.mergeAll(historyLayer(at, options), Bus.layer(), Resolver.layer())
   return Effect.map(Layer.build(Registry.layer().pipe(Layer.provideMerge(below))), Context.get(Registry.Registry))
 }
 

@@ -3,6 +3,7 @@ import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Stack from "../src/stack.ts"
+import * as Store from "../src/Store.ts"
 import { definitions, folder, inside, json, write } from "./support.ts"
 
 const db = { id: "app:db", kind: "db.sql", meta: {}, data: { file: "main.db" } }
@@ -117,7 +118,7 @@ describe("what --json prints", () => {
       const count = 1005
       yield* Effect.scoped(
         Effect.gen(function* () {
-          const { apply } = yield* Stack.registry(store, { readOnly: false })
+          const { apply } = yield* Stack.registry(yield* Store.locate(store), { readOnly: false })
           for (let i = 0; i < count; i++) yield* apply([{ op: "create", entry: { id: `app:e${i}`, kind: "k" } }])
         })
       )

@@ -93,5 +93,7 @@ const cells = (
   String(version.updated),
   String(version.deleted),
   context.tagsOf.get(version.id)?.join(" ") ?? "",
-  version.message ?? ""
+  version.folded === undefined
+    ? (version.message ?? "")
+    : `${version.message ?? ""} (and ${Words.count(version.folded, "version")} before it)`.trim()
 ]

@@ -1,6 +1,6 @@
 /** `status`: the registry at a glance. */
-import { readdirSync, statSync } from "node:fs"
-import { join } from "node:path"
+import { statSync } from "node:fs"
+import * as HistoryUrl from "@heph/history-url/HistoryUrl"
 import * as Command from "effect/cli/Command"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -11,9 +11,14 @@ import * as Store from "../Store.ts"
 import * as Table from "../Table.ts"
 import * as Words from "../Words.ts"
 
+/** The bytes of a file, and of those that SQLite keeps beside it. */
+const sizeOf = (filename: string): number =>
+  ["", "-wal", "-shm"].reduce((sum, end) => sum + (statSync(filename + end, { throwIfNoEntry: false })?.size ?? 0), 0)
+
 export const status = Command.make("status", {}, () =>
   Effect.gen(function* () {
-    const store = yield* Store.folder
+    const location = yield* Store.location
+    const store = HistoryUrl.label(location)
     const registry = yield* Store.forReading
     const { entries, last, tags, version } = registry.status()
     if (yield* Flags.Json) {
@@ -24,12 +29,10 @@ export const status = Command.make("status", {}, () =>
     const now = yield* Clock.currentTimeMillis
     const namespaces = new Set<string>()
     for (const { id } of registry.current()) namespaces.add(id.namespace)
-    const bytes = readdirSync(store)
-      .filter((name) => name.startsWith("registry.db"))
-      .reduce((sum, name) => sum + (statSync(join(store, name), { throwIfNoEntry: false })?.size ?? 0), 0)
+    const bytes = location._tag === "Sqlite" ? `, ${Words.size(sizeOf(location.filename))}` : ""
     const named = [...tags].map(([name, version]) => `${name} (v${version})`)
     const rows = [
-      ["registry", `${store}, ${Words.size(bytes)}`],
+      ["registry", `${store}${bytes}`],
       [
         "head",
         `v${version}, ${Words.ago(head.timestamp, now)}, ${Words.moment(head.timestamp)}${head.message === undefined ? "" : `: ${head.message}`}`

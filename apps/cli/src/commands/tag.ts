@@ -3,19 +3,11 @@ import * as Command from "effect/cli/Command"
 /** `tag`: names for versions. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import * as Flags from "../Flags.ts"
 import * as Json from "../Json.ts"
 import { note, Output, print, printable } from "../Output.ts"
 import * as Store from "../Store.ts"
 import * as Table from "../Table.ts"
-
-/** `--delete` takes a name, and nothing but a name. */
-class InvalidUsage extends Schema.TaggedError<InvalidUsage>()("InvalidUsage", { reason: Schema.String }) {
-  override get message(): string {
-    return this.reason
-  }
-}
 
 const list = Effect.gen(function* () {
   const registry = yield* Store.forReading
@@ -56,7 +48,7 @@ export const tag = Command.make(
       const named = Option.getOrUndefined(input.name)
       const version = Option.getOrUndefined(input.version)
       if (input.delete && (named === undefined || version !== undefined)) {
-        return yield* new InvalidUsage({ reason: "--delete takes the name of a tag, and no version" })
+        return yield* new Flags.InvalidUsage({ reason: "--delete takes the name of a tag, and no version" })
       }
       if (named === undefined) yield* list
       else if (input.delete) yield* remove(named)

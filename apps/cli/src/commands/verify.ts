@@ -22,7 +22,8 @@ const unreadable = (error: HistoryStoreError) =>
 
 export const verify = Command.make("verify", {}, () =>
   Effect.gen(function* () {
-    const { damage, versions } = yield* Store.historyForReading.pipe(
+    const { damage, versions } = yield* Store.location.pipe(
+      Effect.flatMap((at) => Store.history(at, { readOnly: true })),
       Effect.flatMap((history) => history.verify),
       Progress.during("reading every version"),
       Effect.catchTag("HistoryStoreError", unreadable)

@@ -1,9 +1,9 @@
+import * as HistoryUrl from "@heph/history-url/HistoryUrl"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 /** `watch`: versions as they are committed, by whatever process. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as References from "effect/References"
 import * as Stream from "effect/Stream"
 import * as Changes from "../Changes.ts"
 import * as Flags from "../Flags.ts"
@@ -27,7 +27,8 @@ export const watch = Command.make(
       const isJson = yield* Flags.Json
       const { out } = yield* Output
       const ref = Option.getOrElse(from, () => registry.status().last)
-      if (out.isTerminal) yield* note(out.style.dim(`watching ${yield* Store.folder}; Ctrl-C ends it`))
+      if (out.isTerminal)
+        yield* note(out.style.dim(`watching ${HistoryUrl.label(yield* Store.location)}; Ctrl-C ends it`))
       yield* Stream.runForEach(registry.watch({ from: ref }), ({ changeset, version }) => {
         if (isJson) return print(Json.stringify(Changes.showJson(version.id, version.parent, changeset)))
         const head = [
@@ -38,11 +39,7 @@ export const watch = Command.make(
         ].join("  ")
         return print(`${head}\n${Changes.listSome(changeset, version.id, out)}`)
       })
-    }).pipe(
-      Effect.scoped,
-      // Following would write a checkpoint where one is due, which a reader cannot: nobody need hear of it.
-      Effect.provideService(References.MinimumLogLevel, "Error")
-    )
+    }).pipe(Effect.scoped)
 ).pipe(
   Command.withShortDescription("Follow versions as they are committed"),
   Command.withDescription("Prints each version as it is committed, by this or any other process, until interrupted."),
