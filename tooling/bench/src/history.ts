@@ -48,7 +48,7 @@ const bareAppends = (filename: string, durability: Durability) => {
   )
   const changeset = database.prepare("INSERT INTO changesets (version, checksum, bytes) VALUES (?, ?, ?)")
   const head = database.prepare("INSERT INTO heads (revision, version, timestamp, checksum) VALUES (?, ?, ?, ?)")
-  const stored = record(1).changeset.bytes()
+  const stored = Effect.runSync(record(1).changeset.bytes)
   const checksum = 4_000_000_000
   let id = 0
   const append = database.transaction(() => {
@@ -73,7 +73,7 @@ const appends = async (folder: string, durability: Durability) => {
   const scope = Scope.makeUnsafe()
   const own = join(folder, `${durability}.db`)
   const other = join(folder, `${durability}-bare.db`)
-  await Effect.runPromise(Effect.scoped(HistorySqlite.make({ filename: other })))
+  await Effect.runPromise(Effect.scoped(HistorySqlite.make({ filename: other, durability })))
   const bare = bareAppends(other, durability)
   const store = await Effect.runPromise(Scope.provide(HistorySqlite.make({ filename: own, durability }), scope))
   // Each is encoded by the append, as the changeset of a transaction is; the bare one has its bytes from the start.
@@ -102,7 +102,7 @@ const scan = (store: Store, decode: boolean) =>
       const page = yield* store.versions({ after, limit: 1000 })
       if (page.length === 0) return operations
       for (const version of page) {
-        if (decode) operations += (yield* Effect.fromResult(version.changeset.value())).length
+        if (decode) operations += (yield* version.changeset.value).length
         after = version.id
       }
     }

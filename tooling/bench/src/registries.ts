@@ -7,6 +7,7 @@ import * as ChangeSetCodec from "@heph/changeset/Codec"
 import type * as Operation from "@heph/changeset/Operation"
 import * as Entry from "@heph/entry/Entry"
 import * as HistorySqlite from "@heph/history-sqlite/HistorySqlite"
+import * as HistoryUrl from "@heph/history-url/HistoryUrl"
 import * as History from "@heph/history/History"
 import type { HistoryStore } from "@heph/history/HistoryStore"
 import * as Registry from "@heph/registry/Registry"
@@ -35,14 +36,13 @@ export type Services = Registry.Registry | Bus.Bus | History.History | HistorySt
 export type Runtime = ManagedRuntime.ManagedRuntime<Services, unknown>
 const services = Layer.mergeAll(Bus.layer(), Resolver.layer())
 export const memory = (): Runtime => ManagedRuntime.make(Registry.layerMemory())
-export const sqlite = (filename: string): Runtime =>
+const over = <E>(store: Layer.Layer<HistoryStore, E>): Runtime =>
   ManagedRuntime.make(
-    Registry.layer().pipe(
-      Layer.provideMerge(
-        Layer.mergeAll(History.layer.pipe(Layer.provideMerge(HistorySqlite.layer({ filename }))), services)
-      )
-    )
+    Registry.layer().pipe(Layer.provideMerge(Layer.mergeAll(History.layer.pipe(Layer.provideMerge(store)), services)))
   )
+export const sqlite = (filename: string): Runtime => over(HistorySqlite.layer({ filename }))
+/** The registry in the store of a URL. */
+export const at = (url: string): Runtime => over(HistoryUrl.layer(url))
 
 export const folder = mkdtempSync(join(tmpdir(), "heph-bench-"))
 process.once("exit", () => rmSync(folder, { recursive: true, force: true }))
@@ -57,8 +57,10 @@ export const oneByOne = (runtime: Runtime, size: number, count: number, revision
   )
 
 /** A store of so many entries with a version for each of so many updates. */
-export const fill = async (filename: string, entries: number, versions: number) => {
-  const runtime = sqlite(filename)
+export const fill = (filename: string, entries: number, versions: number) => filled(sqlite(filename), entries, versions)
+export const fillAt = (url: string, entries: number, versions: number) => filled(at(url), entries, versions)
+
+const filled = async (runtime: Runtime, entries: number, versions: number) => {
   await runtime.runPromise(
     Effect.gen(function* () {
       const registry = yield* Registry.Registry
