@@ -3,15 +3,14 @@ import { randomUUID } from "node:crypto"
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
-import type {} from "@heph/test-postgres/setup"
+import * as Postgres from "@heph/test-postgres/url"
 import * as Effect from "effect/Effect"
-import { inject } from "vitest"
 import { contents, definitions, ended, folder, heph, inside, json, start, write } from "./support.ts"
 
 const entry = (n: number) => definitions("app", [{ name: "a", kind: "k", n }])
 
 /** The URL of a registry of its own on the server of the tests. */
-const server = () => `${inject("postgres")}?schema=cli_tests&registry=${randomUUID()}`
+const server = () => `${Postgres.url()}?schema=cli_tests&registry=${randomUUID()}`
 
 /** A store in which v1 … vn set one entry to their number. */
 const grown = Effect.fnUntraced(function* (at: string, store: string, versions: number) {
@@ -107,6 +106,7 @@ describe("a store by its URL", () => {
     const at = folder({ "app.yaml": entry(1) })
     expect((await heph(at, ["--store", store, "apply", "app.yaml"])).code).toBe(0)
     const watching = start(at, ["--store", store, "watch", "--from", "v0", "--json"])
+    const done = ended(watching)
     const seen: Array<unknown> = []
     watching.stdout.setEncoding("utf8").on("data", (text: string) => {
       seen.push(
@@ -121,7 +121,7 @@ describe("a store by its URL", () => {
       write(at, { "app.yaml": entry(n) })
       expect((await heph(at, ["--store", store, "apply", "app.yaml"])).code).toBe(0)
     }
-    expect(await ended(watching)).toMatchObject({ code: 130, stderr: "" })
+    expect(await done).toMatchObject({ code: 130, stderr: "" })
     expect(seen).toEqual([1, 2, 3])
   })
 })

@@ -63,6 +63,18 @@ describe("an append whose answer is lost", () => {
       })
     )
   }
+  it.live("that arrives after it was told to have failed does nothing", () =>
+    Effect.gen(function* () {
+      const { other, store, wire } = yield* wired
+      wire.delay("version 11")
+      const error = yield* Effect.flip(store.append(chain(11, 11), 10))
+      assert.match(error.message, /nothing was changed, try again/)
+      yield* Effect.promise(() => wire.deliver())
+      assert.strictEqual((yield* other.info).last, 10)
+      assert.deepStrictEqual(yield* other.verify, [])
+      assert.strictEqual(yield* store.append(chain(11, 11), 10), 11)
+    })
+  )
   it.live("fails with the conflict where another was faster", () =>
     Effect.gen(function* () {
       const { other, store, wire } = yield* wired

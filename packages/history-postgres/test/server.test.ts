@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as HistoryPostgres from "@heph/history-postgres/HistoryPostgres"
 import type { HistoryStore } from "@heph/history/HistoryStore"
-import { launch, type Server } from "@heph/test-postgres"
+import { launch, type Server } from "@heph/test-postgres/server"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"

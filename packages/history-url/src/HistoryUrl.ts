@@ -10,7 +10,7 @@
  */
 import * as fs from "node:fs"
 import * as path from "node:path"
-import { HistoryStore, HistoryStoreError, type StoreErrorReason } from "@heph/history/HistoryStore"
+import { type HistoryStore, HistoryStoreError, type StoreErrorReason } from "@heph/history/HistoryStore"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -166,7 +166,7 @@ export const label = (location: Location): string => {
 export const layer = (at: string | Location, options?: Options): Layer.Layer<HistoryStore, OpenError> =>
   Layer.unwrap(
     Effect.gen(function* () {
-      const location = typeof at === "string" ? yield* Effect.fromResult(parse(at, process.cwd())) : at
+      const location = typeof at === "string" ? yield* Effect.fromResult(parse(at, path.resolve())) : at
       const readOnly = options?.readOnly === true
       switch (location._tag) {
         case "Memory":

@@ -25,6 +25,7 @@ import * as HistoryStore from "./HistoryStore.ts"
 import * as Checkpoints from "./internal/checkpoints.ts"
 import * as Compacting from "./internal/compacting.ts"
 import { examine } from "./internal/examine.ts"
+import { tagProblem } from "./internal/tagProblem.ts"
 import * as Ways from "./internal/ways.ts"
 import * as Packed from "./Packed.ts"
 import * as Precondition from "./Precondition.ts"
@@ -231,7 +232,8 @@ export const makeWith = Effect.fnUntraced(function* (options?: Options) {
   // turn would otherwise share one count, and all of its checkpoints could fall on one of them.
   let sinceCheckpoint = 0
   let versionsSince = 0
-  let newestCheckpoint: { readonly version: number; readonly operations: number } | undefined
+  // The last checkpoint known, and what it would take to read on to it from the one that is kept before it.
+  let newestCheckpoint: { readonly version: number; readonly size: number; readonly since: number } | undefined
   const sinceAt = new LRUCache<number, number>({ max: 4096 })
   const records = new LRUCache<number, HistoryStore.VersionRecord>({ max: 4096 })
   const states = new LRUCache<number, State.State>({ max: 16 })
@@ -345,7 +347,9 @@ export const makeWith = Effect.fnUntraced(function* (options?: Options) {
     const chunks: Array<ChangeSet.ChangeSet> = []
     if (at === 0) return chunks
     for (const chunk of yield* store.checkpoints.load(at)) chunks.push(yield* Effect.fromResult(Codec.decode(chunk)))
-    newestCheckpoint = { version: at, operations: chunks.reduce((sum, { length }) => sum + length, 0) }
+    if (at === info.checkpoints.at(-1)) {
+      newestCheckpoint ??= { version: at, size: chunks.reduce((sum, { length }) => sum + length, 0), since: Infinity }
+    }
     return chunks
   })
 
@@ -469,7 +473,9 @@ export const makeWith = Effect.fnUntraced(function* (options?: Options) {
 
   const checkpoint = Effect.fn("History.checkpoint")(function* (at: number, state: State.State) {
     // Counted from here: what is appended while this one is being written is in no checkpoint yet.
+    let since = Infinity
     if (at === info.head) {
+      since = sinceCheckpoint
       sinceCheckpoint = 0
       versionsSince = 0
     }
@@ -483,13 +489,11 @@ export const makeWith = Effect.fnUntraced(function* (options?: Options) {
     }
     yield* store.checkpoints.save(at, chunks)
     const before = newestCheckpoint
-    newestCheckpoint = { version: at, operations: changeset.length }
-    // One that is much smaller saves little: what came after it is most of what there is.
-    const isOutgrown = before !== undefined && before.operations < changeset.length / 1.5
+    // It saves less than two readings of itself, so that the one before it does for both.
+    const isStep = before !== undefined && before.version !== at && before.since < 2 * before.size
+    newestCheckpoint = { version: at, size: changeset.length, since: isStep ? before.since + since : since }
     const all = [...new Set([...info.checkpoints, at])].sort((a, b) => a - b)
-    const kept = Checkpoints.thinned(
-      isOutgrown ? all.filter((version) => version !== before.version || version === at) : all
-    )
+    const kept = Checkpoints.thinned(isStep ? all.filter((version) => version !== before.version) : all)
     const superfluous = all.filter((version) => !kept.includes(version))
     if (superfluous.length > 0) yield* store.checkpoints.drop(superfluous)
     info = { ...info, checkpoints: kept }
@@ -588,12 +592,3 @@ const meets = (operation: Operation.Operation, there: Entry.Entry | undefined, b
 /** What it takes to read versions again, in operations of a checkpoint: an update comes with its original. */
 const operationsOf = (records: ReadonlyArray<HistoryStore.VersionRecord>): number =>
   records.reduce((sum, { created, deleted, updated }) => sum + 1 + created + 2 * updated + deleted, 0)
-
-const tagProblem = (name: string): string | undefined => {
-  if (name === "") return "it is empty"
-  if (name.length > 256) return "it is longer than 256 characters"
-  if (name === "head" || /^v?\d+$/.test(name)) return "it would be taken for a version"
-  return /[\s\p{Cc}]/u.test(name) || !name.isWellFormed()
-    ? "white space and control characters are not allowed"
-    : undefined
-}

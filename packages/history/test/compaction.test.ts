@@ -1,10 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
+import * as ChangeSet from "@heph/changeset/ChangeSet"
 import * as Operation from "@heph/changeset/Operation"
-import * as State from "@heph/entry/State"
 import type * as History from "@heph/history/History"
 import type { Run, VersionRecord } from "@heph/history/HistoryStore"
 import * as Packed from "@heph/history/Packed"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as TestClock from "effect/testing/TestClock"
 import * as fc from "fast-check"
 import { thinned } from "../src/internal/checkpoints.ts"
@@ -221,27 +222,37 @@ describe("the checkpoints that are kept", () => {
     }
   })
 
-  it.effect("are not those that the history has outgrown", () =>
+  /** Versions of so many operations each, with a checkpoint of each, on so many entries. */
+  const written = Effect.fnUntraced(function* (versions: number, operations: number, entries: number) {
+    const counted = Memory.make()
+    const history = yield* over(counted)
+    let done = 0
+    for (let version = 1; version <= versions; version++) {
+      const state = yield* history.stateAt(version - 1)
+      const changes = Array.from({ length: operations }, () => {
+        const made = entry(`a:${done % entries}`, done++)
+        const there = state.get(made.id)
+        return there === undefined ? Operation.create(made) : Operation.update(made, there)
+      })
+      yield* history.append([draft(version - 1, changes)])
+      const next = Result.getOrThrow(ChangeSet.apply(state, changes))
+      history.keep(version, next)
+      yield* history.checkpoint(version, next)
+    }
+    return [...counted.checkpoints.keys()]
+  })
+
+  it.effect("are not those that a growing history has outgrown", () =>
     Effect.gen(function* () {
-      const counted = Memory.make()
-      const history = yield* over(counted)
-      const create = (from: number, to: number) =>
-        Effect.gen(function* () {
-          const operations = Array.from({ length: to - from }, (_, i) => Operation.create(entry(`a:${from + i}`)))
-          const parent = history.info().head
-          const state = State.update(yield* history.stateAt(parent), (builder) => {
-            for (const operation of operations) if (operation.op === "create") builder.set(operation.entry)
-          })
-          const [record] = yield* history.append([draft(parent, operations)])
-          history.keep(record!.id, state)
-          yield* history.checkpoint(record!.id, state)
-        })
-      yield* create(0, 100)
-      yield* create(100, 200)
-      expect(history.info().checkpoints).toEqual([2])
-      yield* create(200, 210)
-      expect(history.info().checkpoints).toEqual([2, 3])
-      expect([...counted.checkpoints.keys()]).toEqual([2, 3])
+      expect(yield* written(6, 100, Infinity)).toEqual([6])
+    })
+  )
+
+  it.effect("are far enough apart to be worth their room", () =>
+    Effect.gen(function* () {
+      // An update is read as two operations: one and a half readings of the state, so that every second one goes.
+      expect(yield* written(9, 75, 100)).toEqual([2, 4, 6, 8, 9])
+      expect(yield* written(5, 300, 300)).toEqual([2, 3, 4, 5])
     })
   )
 })

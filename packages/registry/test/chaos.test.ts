@@ -1,7 +1,7 @@
 /** Four processes on one server, while processes are killed and the server crashes. */
 import { describe, expect, it } from "@effect/vitest"
 import * as HistoryPostgres from "@heph/history-postgres/HistoryPostgres"
-import { launch } from "@heph/test-postgres"
+import { launch } from "@heph/test-postgres/server"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"

@@ -14,12 +14,11 @@ import { HistoryStore, type HistoryStoreError } from "@heph/history/HistoryStore
 import type * as Packed from "@heph/history/Packed"
 import * as Registry from "@heph/registry/Registry"
 import * as Resolver from "@heph/resolver/Resolver"
-import type {} from "@heph/test-postgres/setup"
+import * as Postgres from "@heph/test-postgres/url"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { inject } from "vitest"
 
 export type Store = HistoryStore["Service"]
 
@@ -42,7 +41,7 @@ export const sqlite: Place = Effect.map(folder, (made) =>
 
 /** One registry of the server that runs for the tests. */
 export const postgres: Place = Effect.sync(() =>
-  HistoryPostgres.layer({ url: inject("postgres"), schema: "registry_tests", registry: randomUUID() })
+  HistoryPostgres.layer({ url: Postgres.url(), schema: "registry_tests", registry: randomUUID() })
 )
 
 /** A store that does what another does, except for what is overridden. */

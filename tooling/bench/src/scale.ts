@@ -9,14 +9,14 @@ import * as HistoryUrl from "@heph/history-url/HistoryUrl"
 import { HistoryStore, type VersionRecord } from "@heph/history/HistoryStore"
 import * as Packed from "@heph/history/Packed"
 import * as Registry from "@heph/registry/Registry"
-import { launch, type Server } from "@heph/test-postgres"
+import { launch, type Server } from "@heph/test-postgres/server"
 import Sqlite from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
-import pg from "pg"
+import { Client } from "pg"
 import { bytes, middle, quantile, ratio, type Row, time, times } from "./measure.ts"
 import { at, fillAt, folder } from "./registries.ts"
 
@@ -61,7 +61,7 @@ const appends = async (server: Server): Promise<Row> => {
   const store = await Effect.runPromise(
     Scope.provide(HistoryPostgres.make({ url: server.url, registry: "appends" }), scope)
   )
-  const client = new pg.Client(server.url)
+  const client = new Client(server.url)
   await client.connect()
   await client.query(
     `CREATE TABLE bare (registry text, id bigint, parent bigint, timestamp bigint, checksum bigint, bytes bytea,
@@ -219,7 +219,7 @@ const disk = async (name: string, url: string, size: () => Promise<number>): Pro
 }
 
 const query = async <A>(server: Server, text: string): Promise<A> => {
-  const client = new pg.Client(server.url)
+  const client = new Client(server.url)
   await client.connect()
   try {
     return (await client.query<{ readonly value: A }>(text)).rows[0]!.value

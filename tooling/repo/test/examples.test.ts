@@ -2,8 +2,8 @@ import { execFile } from "node:child_process"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
-import type {} from "@heph/test-postgres/setup"
-import { beforeAll, describe, expect, inject, it } from "vitest"
+import * as Postgres from "@heph/test-postgres/url"
+import { beforeAll, describe, expect, it } from "vitest"
 import * as Examples from "../src/Examples.ts"
 import * as Workspace from "../src/Workspace.ts"
 
@@ -35,7 +35,7 @@ let errors: ReadonlyMap<string, ReadonlyArray<string>>
 
 beforeAll(async () => {
   // The server that examples name.
-  process.env["HEPH_POSTGRES"] = inject("postgres")
+  process.env["HEPH_POSTGRES"] = Postgres.url()
   Examples.write(dir, examples)
   writeFileSync(join(dir, "tsconfig.json"), JSON.stringify(settings))
   const running = examples.filter((example) => example.run)

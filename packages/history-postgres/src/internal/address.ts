@@ -1,5 +1,5 @@
 /** Where a store is: a URL, and the name of it that may be shown. */
-import { type HistoryStoreError } from "@heph/history/HistoryStore"
+import type { HistoryStoreError } from "@heph/history/HistoryStore"
 import * as Result from "effect/Result"
 import { storeError } from "./native.ts"
 

@@ -53,11 +53,13 @@ export interface Settings {
 }
 
 /**
- * What a connection is told at first. Every statement finds its rows by a key, and a plan made while a table was small
- * must not read all of it later. Whoever waits for a lock is told after a while, unless the user is set up otherwise.
+ * What a connection is told at first. Every statement finds its rows by a key and in the order of it: a plan that was made
+ * before the server knew how large a table is must not read and sort all of it for a page. Whoever waits for a lock is
+ * told after a while, unless the user is set up otherwise.
  */
 const settle: Statement = {
-  text: `SELECT pg_backend_pid() AS pid, set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false),
+  text: `SELECT pg_backend_pid() AS pid, set_config('enable_seqscan', 'off', false),
+    set_config('enable_bitmapscan', 'off', false), set_config('jit', 'off', false),
     CASE WHEN current_setting('lock_timeout') = '0' THEN set_config('lock_timeout', '5s', false) END`
 }
 

@@ -117,7 +117,6 @@ export interface Place {
 interface Marks {
   readonly server: number
   readonly encoding: string
-  readonly exists: boolean
   readonly relations: ReadonlyArray<string> | null
 }
 
@@ -132,7 +131,6 @@ export const identify = Effect.fnUntraced(function* (
   const [marks] = yield* session.query<Marks>({
     text: `SELECT current_setting('server_version_num')::int AS server,
       (SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()) AS encoding,
-      EXISTS (SELECT FROM pg_namespace WHERE nspname = ${name}) AS exists,
       (SELECT json_agg(relname) FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
        WHERE nspname = ${name} AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')) AS relations`
   })
