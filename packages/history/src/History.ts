@@ -489,8 +489,8 @@ export const makeWith = Effect.fnUntraced(function* (options?: Options) {
     }
     yield* store.checkpoints.save(at, chunks)
     const before = newestCheckpoint
-    // It saves less than two readings of itself, so that the one before it does for both.
-    const isStep = before !== undefined && before.version !== at && before.since < 2 * before.size
+    // It saves less than three readings of itself, so that the one before it does for both.
+    const isStep = before !== undefined && before.version !== at && before.since < 3 * before.size
     newestCheckpoint = { version: at, size: changeset.length, since: isStep ? before.since + since : since }
     const all = [...new Set([...info.checkpoints, at])].sort((a, b) => a - b)
     const kept = Checkpoints.thinned(isStep ? all.filter((version) => version !== before.version) : all)

@@ -60,6 +60,7 @@ export interface Settings {
 const settle: Statement = {
   text: `SELECT pg_backend_pid() AS pid, set_config('enable_seqscan', 'off', false),
     set_config('enable_bitmapscan', 'off', false), set_config('jit', 'off', false),
+    set_config('plan_cache_mode', 'force_generic_plan', false),
     CASE WHEN current_setting('lock_timeout') = '0' THEN set_config('lock_timeout', '5s', false) END`
 }
 
