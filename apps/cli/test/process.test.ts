@@ -51,7 +51,7 @@ describe("a process", () => {
       [["get", "a:b", "--limt", "2"], "UnrecognizedOption", /--limt/],
       [["log", "--limit", "x"], "InvalidValue", /--limit/],
       [["log", "--limit", "0"], "InvalidValue", /a whole number from 1 on/],
-      [["status", "--store", ""], "InvalidValue", /the path of a folder/],
+      [["status", "--store", ""], "InvalidValue", /a folder, or the URL of a store/],
       [["tag", "--delete"], "InvalidUsage", /--delete takes the name/]
     ]
     const answers = calls.flatMap(([args]) => [args, [...args, "--json"]]).map((args) => () => heph(at, args))

@@ -260,7 +260,7 @@ describe("stores that are refused: one error that says what to do, and everythin
 
   it.effect("one that is damaged: verify lists it and ends with 1, reading says so, nothing is repaired", () =>
     Effect.gen(function* () {
-      const entries = Array.from({ length: 300 }, (_, i) => ({ name: `e${i}`, kind: "k", text: `${i}`.repeat(50) }))
+      const entries = Array.from({ length: 300 }, (_, i) => ({ name: `e${i}`, kind: "k", text: noise(i) }))
       const at = folder({ "x.yaml": definitions("app", entries) })
       const store = join(at, "store")
       yield* inside(store, ["apply", join(at, "x.yaml")])

@@ -1,290 +1,288 @@
 /**
- * Attribute indexes of one state: for each field that was asked for, its values in order, with the ids that have them.
+ * Attribute indexes of one state, made for the fields that queries ask for.
  *
- *     (number 80, app:a) (number 80, app:c) (number 443, app:b) (text "dev", app:d) …
- *      └── equality: a run ──┘   └── comparison, prefix: a longer run ──┘
+ *     b-tree   (80, app:a) (80, app:c) (443, app:b) | ("dev", app:d) …      equality, prefix, comparison, order
+ *     hash     (-1877301, app:c) (34110, app:a) …                           equality alone
+ *     text     app:a 0100 0010 0001   app:b 0001 0100 1000 …                what a text contains or ends with
  *
  * An index is built when a field is first asked for, and comes along to the next state with {@link follow}, at a cost
  * that follows what changed. Indexes of different states share what they have in common and never disturb each other.
+ * Together they take a bounded amount of memory: the one that was used longest ago makes room.
  */
 import type * as Entry from "@heph/entry/Entry"
-import * as EntryId from "@heph/entry/EntryId"
-import * as State from "@heph/entry/State"
+import type * as EntryId from "@heph/entry/EntryId"
+import type * as State from "@heph/entry/State"
 import type * as Value from "@heph/entry/Value"
-import { LRUCache } from "lru-cache"
 import * as Field from "./Field.ts"
+import * as Grams from "./internal/grams.ts"
 import * as Key from "./internal/key.ts"
-import { instantOf } from "./internal/match.ts"
-import { literalPrefix } from "./internal/patterns.ts"
+import * as Literal from "./internal/literal.ts"
+import { compareText, isWide } from "./internal/text.ts"
 import * as Tree from "./internal/tree.ts"
-import type * as Query from "./Query.ts"
 
-/** How many fields of a state are indexed at most; the one that was used longest ago makes room. */
-export const maxFields = 64
+/**
+ * What serves equality: `b-tree` is ordered and serves prefixes, comparison and order too; `hash` keeps no values, so
+ * that it holds on to none and costs the same for long texts and short ones.
+ */
+export type IndexType = "b-tree" | "hash"
 
-interface Indexed {
-  readonly field: Field.Field
-  readonly tree: Tree.Tree
+/** How a state is indexed. */
+export interface IndexOptions {
+  /** `b-tree` by default. */
+  readonly indexType?: IndexType | undefined
+  /**
+   * How many bytes the indexes of one state may take, 256 MiB by default; none are made with 0. An item of a `b-tree` or
+   * `hash` counts 24, a text ~1 byte a character. What does not fit is answered by looking at every entry.
+   */
+  readonly maxIndexBytes?: number | undefined
 }
+
+/** An ordered index: for each type of value a tree of its own. */
+export interface Ordered {
+  readonly _tag: IndexType
+  readonly field: Field.Field
+  /** @internal */
+  readonly valueOf: (entry: Entry.Entry) => Value.Value | undefined
+  /** By {@link Key.rank}. Of a `hash`, all are in the first one, by their hashes; that a field holds a list is apart. */
+  readonly trees: ReadonlyArray<Tree.Tree>
+}
+
+/** An index of what texts contain. */
+export interface Texts {
+  readonly _tag: "text"
+  readonly field: Field.Field
+  readonly grams: Grams.Grams
+}
+
+type Indexed = Ordered | Texts
 
 /** The indexes of one state. Grows by the fields that are asked for; the state stays as it is. */
 export interface AttributeIndex {
   readonly state: State.State
-  /** @internal */
-  readonly fields: LRUCache<string, Indexed>
+  readonly indexType: IndexType
+  readonly maxIndexBytes: number
+  /** @internal By type and field, the one used longest ago first. */
+  readonly indexes: Map<string, Indexed>
+  /** @internal What did not fit, and how many entries there were. */
+  readonly tooLarge: Map<string, number>
 }
 
+/** A change of an entry: as it was and as it is, nothing where there is none. */
+export type Change = readonly [before: Entry.Entry | undefined, after: Entry.Entry | undefined]
+
 /** The index of a state, without any field yet. */
-export const make = (state: State.State): AttributeIndex => ({ state, fields: new LRUCache({ max: maxFields }) })
+export const make = (state: State.State, options?: IndexOptions): AttributeIndex => ({
+  state,
+  indexType: options?.indexType ?? "b-tree",
+  maxIndexBytes: options?.maxIndexBytes ?? 256 * 2 ** 20,
+  indexes: new Map(),
+  tooLarge: new Map()
+})
 
 /**
- * The index of another state, with the fields of this one. ~5 µs for a changed value of an indexed field. Where more than
- * a quarter of the entries differ the fields are left to be built anew.
+ * The index of another state, with the fields of this one: 1 to 4 µs for a value that is taken out or put in. `changes` are
+ * all the differences of the two states. Where more than a quarter of the entries differ the fields are left to be built
+ * anew.
  */
-export const follow = (index: AttributeIndex, state: State.State): AttributeIndex => {
-  const next = make(state)
-  if (index.fields.size === 0) return next
-  const changes: Array<readonly [before: Entry.Entry | undefined, after: Entry.Entry | undefined]> = []
-  State.diff(index.state, state, (before, after) => changes.push([before, after]))
+export const follow = (index: AttributeIndex, state: State.State, changes: ReadonlyArray<Change>): AttributeIndex => {
+  const next: AttributeIndex = { ...index, state, indexes: new Map() }
   if (changes.length > 16 && changes.length > state.size / 4) return next
-  // From the field used longest ago on, so that the order of use comes along.
-  for (const [text, { field, tree }] of [...index.fields.entries()].toReversed()) {
-    let changed = tree
-    for (const [before, after] of changes) changed = update(changed, field, before, after)
-    next.fields.set(text, { field, tree: changed })
+  const edit = Tree.newEdit()
+  for (const [key, indexed] of index.indexes) {
+    const changed = indexed._tag === "text" ? updateTexts(indexed, changes) : updateOrdered(indexed, changes, edit)
+    if (changed !== undefined) next.indexes.set(key, changed)
   }
+  makeRoom(next)
   return next
 }
 
-/**
- * The entries among which all the answers to a query are, in the order of their ids; nothing where no index narrows
- * them down. Builds the indexes of the fields that the query can use. The cost follows the number of entries returned.
- */
-export const select = (index: AttributeIndex, query: Query.Query): ReadonlyArray<Entry.Entry> | undefined => {
-  const plans = new Map<string, Plan>()
-  for (const criterion of query.criteria) {
-    for (const wanted of itemsOf(criterion)) {
-      const { text } = criterion.field
-      if (text === ".id" && isLiteral(criterion, wanted)) {
-        const entry = index.state.get(wanted)
-        return entry === undefined ? [] : [entry]
-      }
-      const plan = planOf(index, criterion, wanted)
-      const other = plans.get(text)
-      if (plan !== undefined) plans.set(text, other === undefined ? plan : both(plan, other))
-    }
-  }
-  const best = [...plans.values()].reduce((a, b) => (costOf(a) <= costOf(b) ? a : b), everything(index.state))
-  return best.tree === undefined ? undefined : entriesOf(index.state, best)
+/** About how many bytes the indexes take. */
+export const bytesOf = (index: AttributeIndex): number => {
+  let bytes = 0
+  for (const indexed of index.indexes.values()) bytes += sizeOf(indexed)
+  return bytes
 }
 
-/**
- * Calls back for every entry that has a value to sort by, in the order of its least value, or of its greatest from the
- * greatest down; ids in order among equal ones. Values of no order among themselves count as equal.
- */
-export const inOrder = (
+/** The ordered index of a field, built if need be; nothing where it would be too large. */
+export const ordered = (index: AttributeIndex, field: Field.Field): Ordered | undefined =>
+  obtain(index, index.indexType, field, index.state.size * itemBytes, () => ({
+    _tag: index.indexType,
+    field,
+    valueOf: reader(field),
+    trees: buildTrees(index.state, field, index.indexType)
+  }))
+
+/** The index of what a field's texts contain, built if need be; nothing where it would be too large. */
+export const texts = (index: AttributeIndex, field: Field.Field): Texts | undefined =>
+  obtain(index, "text", field, 0, () => {
+    const builder = Grams.builder()
+    const valueOf = reader(field)
+    for (const entry of index.state) {
+      const found = textsOf(valueOf(entry))
+      if (found.length > 0) builder.add(entry.id, found)
+    }
+    const grams = builder.make(index.maxIndexBytes)
+    return grams === undefined ? undefined : { _tag: "text", field, grams }
+  })
+
+/** Whether the ordered index of a field is there already. */
+export const has = (index: AttributeIndex, field: Field.Field): boolean =>
+  index.indexes.has(`${index.indexType} ${field.text}`)
+
+/** Whether an ordered field holds a list anywhere: then an entry may stand at several places. */
+export const hasLists = ({ trees }: Ordered): boolean => trees[Key.rank.isList]!.size > 0
+
+/** The place of a key in a hash index. */
+export const hashed = (key: Key.Key): number => {
+  const text = typeof key.value === "string" ? key.value : Literal.show(key.value)
+  let hash = key.rank
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x9e3779b1)
+  return hash ^ (hash >>> 15)
+}
+
+/** What an item of a tree takes, its share of the nodes included. */
+const itemBytes = 24
+
+const sizeOf = (indexed: Indexed): number =>
+  indexed._tag === "text"
+    ? Grams.sizeOf(indexed.grams)
+    : indexed.trees.reduce((sum, { size }) => sum + size, 0) * itemBytes
+
+const obtain = <A extends Indexed>(
   index: AttributeIndex,
+  type: A["_tag"],
   field: Field.Field,
-  descending: boolean,
-  each: (entry: Entry.Entry) => void
-): void => {
-  const tree = treeOf(index, field)
-  const ids = new Set<EntryId.EntryId>()
-  const to = Tree.countBefore(tree, (item) => item.rank < Key.rank.isList)
-  if (descending) {
-    const items: Array<Key.Item> = []
-    Tree.forEach(tree, 0, to, (item) => items.push(item))
-    let end = items.length
-    while (end > 0) {
-      let start = end - 1
-      while (start > 0 && Key.compare(items[start - 1]!, items[start]!) === 0) start--
-      for (let i = start; i < end; i++) ids.add(items[i]!.id)
-      end = start
-    }
-  } else Tree.forEach(tree, 0, to, ({ id }) => ids.add(id))
-  for (const id of ids) each(index.state.get(id)!)
+  expected: number,
+  build: () => A | undefined
+): A | undefined => {
+  const key = `${type} ${field.text}`
+  const known = index.indexes.get(key)
+  if (known !== undefined) {
+    // To the end of the map: the one used longest ago stays first.
+    index.indexes.delete(key)
+    index.indexes.set(key, known)
+    return known as A
+  }
+  const { size } = index.state
+  if (expected > index.maxIndexBytes || (index.tooLarge.get(key) ?? Infinity) <= size) return undefined
+  const built = build()
+  if (built === undefined || sizeOf(built) > index.maxIndexBytes) {
+    index.tooLarge.set(key, size)
+    return undefined
+  }
+  index.indexes.set(key, built)
+  makeRoom(index)
+  return built
 }
 
-/** Where the candidates are in a field's tree. Without a tree, anywhere. */
-interface Plan {
-  readonly tree: Tree.Tree | undefined
-  readonly runs: ReadonlyArray<readonly [from: number, to: number]>
-  /** Whether they are in the order of their ids there, each once, as those of one value are. */
-  readonly sorted: boolean
-}
-
-type Range = readonly [from: Tree.Before, to: Tree.Before]
-
-const everything = ({ size }: State.State): Plan => ({ tree: undefined, runs: [[0, size]], sorted: true })
-
-const planOf = (
-  index: AttributeIndex,
-  criterion: Query.Criterion,
-  wanted: Value.Value | undefined
-): Plan | undefined => {
-  const ranges = rangesOf(criterion, wanted)
-  if (ranges === undefined) return undefined
-  const tree = treeOf(index, criterion.field)
-  const runs = ranges.map(([from, to]) => [Tree.countBefore(tree, from), Tree.countBefore(tree, to)] as const)
-  return { tree, runs, sorted: isOneKey(criterion, wanted) }
-}
-
-/** The plan of two criteria on one field. Where no entry has a list, its one value is in what both leave. */
-const both = (a: Plan, b: Plan): Plan => {
-  const tree = a.tree!
-  if (Tree.countBefore(tree, beforeRank(Key.rank.isList)) < tree.size) return costOf(a) < costOf(b) ? a : b
-  const runs = a.runs.flatMap(([from, to]) =>
-    b.runs.map(([otherFrom, otherTo]) => [Math.max(from, otherFrom), Math.min(to, otherTo)] as const)
-  )
-  return { tree, runs: runs.filter(([from, to]) => from < to), sorted: a.sorted || b.sorted }
-}
-
-/** In entries scanned: one of a run that has to be sorted by id costs about as much as four. */
-const costOf = ({ runs, sorted }: Plan): number =>
-  runs.reduce((sum, [from, to]) => sum + to - from, 0) * (sorted ? 1 : 4)
-
-const entriesOf = (state: State.State, { runs, sorted, tree }: Plan): ReadonlyArray<Entry.Entry> => {
-  const ids: Array<EntryId.EntryId> = []
-  for (const [from, to] of runs) Tree.forEach(tree!, from, to, ({ id }) => ids.push(id))
-  return (sorted ? ids : [...new Set(ids)].sort(EntryId.compare)).map((id) => state.get(id)!)
-}
-
-/** The wanted items of a criterion that an index may serve; nothing stands for an empty list. */
-const itemsOf = ({ negated, wanted }: Query.Criterion): ReadonlyArray<Value.Value | undefined> => {
-  if (negated) return []
-  if (!Key.isList(wanted)) return [wanted]
-  return wanted.length === 0 ? [undefined] : wanted
-}
-
-const isLiteral = ({ operator }: Query.Criterion, wanted: Value.Value | undefined): wanted is string =>
-  operator === "=" && typeof wanted === "string" && literalPrefix(wanted).exact
-
-/** Whether the run is that of a single key. */
-const isOneKey = (criterion: Query.Criterion, wanted: Value.Value | undefined): boolean =>
-  wanted === undefined ||
-  criterion.operator === "*" ||
-  (criterion.operator === "=" && (criterion.field._tag === "Meta" || isLiteral(criterion, wanted)))
-
-const before =
-  (key: Key.Key): Tree.Before =>
-  (item) =>
-    Key.compare(item, key) < 0
-const upTo =
-  (key: Key.Key): Tree.Before =>
-  (item) =>
-    Key.compare(item, key) <= 0
-const beforeRank =
-  (rank: number): Tree.Before =>
-  (item) =>
-    item.rank < rank
-
-const ofKey = (key: Key.Key): Range => [before(key), upTo(key)]
-const ofRank = (rank: number): Range => [beforeRank(rank), beforeRank(rank + 1)]
-const ofPrefix = (prefix: string): Range => [
-  before({ rank: Key.rank.text, value: prefix }),
-  (item) =>
-    item.rank < Key.rank.text ||
-    (item.rank === Key.rank.text && ((item.value as string) < prefix || (item.value as string).startsWith(prefix)))
-]
-
-/** Where the index has everything that an item of a criterion can match, and maybe more; nothing if that is anywhere. */
-const rangesOf = (
-  { field, operator }: Query.Criterion,
-  wanted: Value.Value | undefined
-): ReadonlyArray<Range> | undefined => {
-  if (wanted === undefined) return [ofRank(Key.rank.isList)]
-  switch (operator) {
-    case "?":
-      return field._tag === "Root" ? undefined : [[() => false, () => true]]
-    case "=": {
-      if (field._tag === "Meta") return [ofKey(Key.of(wanted))]
-      const { exact, text } = literalPrefix(wanted as string)
-      if (exact) return [ofKey(Key.of(text))]
-      return text === "" ? undefined : [ofPrefix(text)]
-    }
-    case "^":
-      return [ofPrefix(wanted as string)]
-    case "*":
-      return typeof wanted === "string" ? undefined : [ofKey(Key.of(wanted))]
-    case "~":
-    case "$":
-      return undefined
-    default:
-      return comparisonRanges(operator, wanted)
+const makeRoom = (index: AttributeIndex): void => {
+  let bytes = bytesOf(index)
+  for (const [key, indexed] of index.indexes) {
+    if (bytes <= index.maxIndexBytes) return
+    index.indexes.delete(key)
+    bytes -= sizeOf(indexed)
   }
 }
 
-const comparisonRanges = (operator: ">" | ">=" | "<" | "<=", wanted: Value.Value): ReadonlyArray<Range> => {
-  const beyond = (key: Key.Key): Range => {
-    switch (operator) {
-      case ">":
-        return [upTo(key), beforeRank(key.rank + 1)]
-      case ">=":
-        return [before(key), beforeRank(key.rank + 1)]
-      case "<":
-        return [beforeRank(key.rank), before(key)]
-      case "<=":
-        return [beforeRank(key.rank), upTo(key)]
-    }
-  }
-  const key = Key.of(wanted)
-  const instant = instantOf(wanted)
-  if (instant === undefined) return [beyond(key)]
-  const dates = beyond({ rank: Key.rank.date, value: instant })
-  // Texts compare with a date by the instant they spell, which is not the order they are in here.
-  return [dates, key.rank === Key.rank.text ? beyond(key) : ofRank(Key.rank.text)]
+/** Reads a field. Root fields leave `meta` alone, which is copied when it is read if it holds dates or bytes. */
+const reader = (field: Field.Field): ((entry: Entry.Entry) => Value.Value | undefined) => {
+  if (field._tag === "Root") return (entry) => Field.valueOf(field, entry, none)
+  const get = Field.getter(field)
+  return (entry) => get(entry, entry.meta)
 }
 
-const treeOf = (index: AttributeIndex, field: Field.Field): Tree.Tree => {
-  const known = index.fields.get(field.text)
-  if (known !== undefined) return known.tree
-  const tree = build(index.state, field)
-  index.fields.set(field.text, { field, tree })
-  return tree
+const none: Value.Bag = {}
+
+const textsOf = (value: Value.Value | undefined): ReadonlyArray<string> => {
+  if (typeof value === "string") return [value]
+  return Key.isList(value) ? value.filter((item) => typeof item === "string") : []
 }
+
+const ranks = Object.values(Key.rank)
+
+/** Where a key is in an ordered index, by the number of its tree and its value there. */
+const placeIn = (type: IndexType, key: Key.Key): Key.Key =>
+  type === "hash" && key.rank !== Key.rank.isList ? { rank: 0, value: hashed(key) } : key
 
 /** Groups by value first: few fields have a value of their own in each entry, and sorting distinct ones costs less. */
-const build = (state: State.State, field: Field.Field): Tree.Tree => {
-  const groups = Object.values(Key.rank).map(() => new Map<Key.Key["value"], Array<EntryId.EntryId>>())
+const buildTrees = (state: State.State, field: Field.Field, type: IndexType): ReadonlyArray<Tree.Tree> => {
+  const groups = ranks.map(() => new Map<Tree.Value, EntryId.EntryId | Array<EntryId.EntryId>>())
+  const valueOf = reader(field)
   for (const entry of state) {
-    for (const { rank, value } of Key.ofField(Field.valueOf(field, entry))) {
+    for (const key of Key.ofField(valueOf(entry))) {
+      const { rank, value } = placeIn(type, key)
       const group = groups[rank]!
       const ids = group.get(value)
-      if (ids === undefined) group.set(value, [entry.id])
-      else ids.push(entry.id)
+      if (ids === undefined) group.set(value, entry.id)
+      else if (!Array.isArray(ids)) group.set(value, ids === entry.id ? ids : [ids, entry.id])
+      else if (ids.at(-1) !== entry.id) ids.push(entry.id)
     }
   }
-  const items: Array<Key.Item> = []
-  for (const [rank, group] of groups.entries()) {
-    const values = [...group.keys()].toSorted((a, b) => Key.compare({ rank, value: a }, { rank, value: b }))
-    for (const value of values) for (const id of group.get(value)!) items.push({ rank, value, id })
-  }
-  return Tree.fromSorted(items)
-}
-
-const update = (
-  tree: Tree.Tree,
-  field: Field.Field,
-  before: Entry.Entry | undefined,
-  after: Entry.Entry | undefined
-): Tree.Tree => {
-  const id = (before ?? after)!.id
-  const old = before === undefined ? undefined : Field.valueOf(field, before)
-  const now = after === undefined ? undefined : Field.valueOf(field, after)
-  if (old === now) return tree
-  const oldKeys = Key.ofField(old)
-  const newKeys = Key.ofField(now)
-  let changed = tree
-  for (const key of without(oldKeys, newKeys)) changed = Tree.remove(changed, { ...key, id })
-  for (const key of without(newKeys, oldKeys)) changed = Tree.insert(changed, { ...key, id })
-  return changed
-}
-
-/** The keys that are not among the others. Both are in order. */
-const without = (keys: ReadonlyArray<Key.Key>, others: ReadonlyArray<Key.Key>): ReadonlyArray<Key.Key> => {
-  let at = 0
-  return keys.filter((key) => {
-    while (at < others.length && Key.compare(others[at]!, key) < 0) at++
-    return at === others.length || Key.compare(others[at]!, key) !== 0
+  return groups.map((group) => {
+    const values: Array<Tree.Value> = []
+    const ids: Array<EntryId.EntryId> = []
+    for (const value of sorted([...group.keys()])) {
+      const of = group.get(value)!
+      for (const id of Array.isArray(of) ? of : [of]) {
+        values.push(value)
+        ids.push(id)
+      }
+    }
+    return Tree.fromSorted(values, ids)
   })
+}
+
+/** Texts without surrogates are sorted by the engine alone, several times faster. */
+const sorted = (values: Array<Tree.Value>): ReadonlyArray<Tree.Value> => {
+  if (typeof values[0] !== "string") return values.sort(Tree.compareValues)
+  const texts = values as Array<string>
+  return texts.some(isWide) ? texts.sort(compareText) : texts.sort()
+}
+
+const updateOrdered = (indexed: Ordered, changes: ReadonlyArray<Change>, edit: Tree.Edit): Ordered => {
+  const { _tag, field, valueOf } = indexed
+  // What is read of the id stays the same as long as the entry is there.
+  const isOfId = field._tag === "Root" && field.name !== "kind"
+  let trees: Array<Tree.Tree> | undefined
+  for (const [before, after] of changes) {
+    if (isOfId && before !== undefined && after !== undefined) continue
+    const { id } = (before ?? after)!
+    const old = before === undefined ? undefined : valueOf(before)
+    const now = after === undefined ? undefined : valueOf(after)
+    if (old === now) continue
+    trees ??= [...indexed.trees]
+    if (!Key.isList(old) && !Key.isList(now)) {
+      if (old !== undefined) take(trees, placeIn(_tag, Key.of(old)), id, edit)
+      if (now !== undefined) put(trees, placeIn(_tag, Key.of(now)), id, edit)
+      continue
+    }
+    const newKeys = Key.ofField(now).map((key) => placeIn(_tag, key))
+    for (const key of Key.ofField(old)) take(trees, placeIn(_tag, key), id, edit)
+    for (const key of newKeys) put(trees, key, id, edit)
+  }
+  return trees === undefined ? indexed : { ...indexed, trees }
+}
+
+const take = (trees: Array<Tree.Tree>, { rank, value }: Key.Key, id: EntryId.EntryId, edit: Tree.Edit): void => {
+  trees[rank] = Tree.remove(trees[rank]!, value, id, edit)
+}
+const put = (trees: Array<Tree.Tree>, { rank, value }: Key.Key, id: EntryId.EntryId, edit: Tree.Edit): void => {
+  trees[rank] = Tree.insert(trees[rank]!, value, id, edit)
+}
+
+/** Beyond this share of entries that changed since, looking at each of them costs more than the index saves. */
+const mostStale = 1 / 20
+
+const updateTexts = (indexed: Texts, changes: ReadonlyArray<Change>): Texts | undefined => {
+  const { field, grams } = indexed
+  const valueOf = reader(field)
+  const changed: Array<EntryId.EntryId> = []
+  for (const [before, after] of changes) {
+    const old = before === undefined ? undefined : valueOf(before)
+    const now = after === undefined ? undefined : valueOf(after)
+    if (old !== now && textsOf(now).length > 0) changed.push(after!.id)
+  }
+  const next = Grams.withStale(grams, changed)
+  if (next.staleCount > 256 && next.staleCount > next.ids.length * mostStale) return undefined
+  return next === grams ? indexed : { ...indexed, grams: next }
 }

@@ -4,7 +4,22 @@ import * as State from "@heph/entry/State"
 import type * as Value from "@heph/entry/Value"
 import * as fc from "fast-check"
 
-const texts = ["", "a", "ab", "abc", "b", "80", "true", "null", "x/y", "~a", "2026-01-01T00:00:00Z", "2026-01-02"]
+const texts = [
+  "",
+  "a",
+  "ab",
+  "abc",
+  "abcd",
+  "b",
+  "80",
+  "true",
+  "x/y",
+  "(a)",
+  "2026-01-02",
+  "\u{1f600}",
+  "\uffff",
+  "a\ue000"
+]
 const instants = ["2025-12-31T23:00:00Z", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", "2026-01-03T12:30:00.5Z"]
 
 const text = fc.constantFrom(...texts)
@@ -64,11 +79,23 @@ export const apply = (state: State.State, list: ReadonlyArray<Entry.Entry | stri
 
 export const state: fc.Arbitrary<State.State> = fc.array(entry, { maxLength: 25 }).map(State.fromIterable)
 
+/** States large enough that every sort of index is worth its while: the entries of a small one over and over. */
+export const large: fc.Arbitrary<State.State> = fc
+  .tuple(fc.array(entry, { minLength: 5, maxLength: 40 }), fc.integer({ min: 1, max: 20 }))
+  .map(([models, step]) => {
+    const entries = Array.from({ length: 1300 }, (_, i) => {
+      const { kind, meta } = models[Math.floor(i / step) % models.length]!
+      return Entry.makeUnsafe({ id: `ns${i % 7}:abc${i}`, kind, meta: { ...meta, n: (i * 37) % 1000 }, data: null })
+    })
+    const shown = () => `${step} each of ${models.map(({ kind, meta }) => fc.stringify([kind, meta])).join(" ")}`
+    return Object.assign(State.fromIterable(entries), { [fc.toStringMethod]: shown })
+  })
+
 const listOr = <A>(item: fc.Arbitrary<A>): fc.Arbitrary<A | Array<A>> =>
   fc.oneof({ weight: 4, arbitrary: item }, fc.array(item, { maxLength: 2 }))
 
 const root = fc.constantFrom(".id", ".kind", ".ns", ".name")
-const path = fc.constantFrom("meta.x", "meta.y", "meta.a", "meta.a.b", "meta.a.c", "meta.none")
+const path = fc.constantFrom("meta.x", "meta.y", "meta.a", "meta.a.b", "meta.a.c", "meta.none", "meta.n")
 export const field = fc.oneof({ weight: 1, arbitrary: root }, { weight: 2, arbitrary: path })
 const glob = fc.constantFrom(
   "a",
@@ -85,7 +112,21 @@ const glob = fc.constantFrom(
   "",
   ".*"
 )
-const regex = fc.constantFrom("a", "^a", "b$", "^(a|ab)+$", ".", "[0-9]{2}", "/", "^$", "x|^$")
+const regex = fc.constantFrom(
+  "a",
+  "^a",
+  "b$",
+  "^(a|ab)+$",
+  ".",
+  "[0-9]{2}",
+  "/",
+  "^$",
+  "x|^$",
+  "^ab?c",
+  "abc|bcd",
+  "a.*cd?",
+  "^abc"
+)
 const comparable = fc.oneof(text, fc.constantFrom<number | bigint>(0, 1, 80, 2 ** 53, -Infinity), bigint, date)
 const order = fc.constantFrom(">", ">=", "<", "<=")
 
@@ -103,7 +144,29 @@ const criterion: fc.Arbitrary<readonly [key: string, wanted: unknown]> = fc.oneo
   field.map((name) => [`?${name}`, true] as const)
 )
 
-/** Records of criteria that can all be understood. */
-export const query: fc.Arbitrary<Readonly<Record<string, unknown>>> = fc
-  .array(fc.tuple(fc.boolean(), criterion), { maxLength: 3 })
-  .map((list) => Object.fromEntries(list.map(([not, [key, wanted]]) => [not ? `!${key}` : key, wanted])))
+const not = fc.constantFrom("", "", "!")
+
+/** Records of criteria that can all be understood, with groups of them in each other. */
+export const query: fc.Arbitrary<Readonly<Record<string, unknown>>> = fc.letrec<{
+  readonly query: Readonly<Record<string, unknown>>
+  readonly pair: readonly [key: string, wanted: unknown]
+}>((tie) => ({
+  query: fc.array(tie("pair"), { maxLength: 3 }).map((pairs) => Object.fromEntries(pairs)),
+  pair: fc.oneof(
+    { maxDepth: 2 },
+    {
+      weight: 5,
+      arbitrary: fc.tuple(not, criterion).map(([prefix, [key, wanted]]) => [prefix + key, wanted] as const)
+    },
+    fc
+      .tuple(
+        not,
+        fc.constantFrom("any", "all"),
+        fc.array(
+          fc.array(tie("pair"), { minLength: 1, maxLength: 2 }).map((pairs) => Object.fromEntries(pairs)),
+          { minLength: 1, maxLength: 3 }
+        )
+      )
+      .map(([prefix, kind, records]) => [prefix + kind, records] as const)
+  )
+})).query

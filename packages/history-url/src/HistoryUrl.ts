@@ -204,8 +204,8 @@ export const makeFolder = (folder: string): Effect.Effect<void, HistoryStoreErro
   })
 
 const troubles: { readonly [code: string]: readonly [StoreErrorReason, string] | undefined } = {
-  EACCES: ["ReadOnly", "it may not be made by you; change the permissions, or name another folder"],
-  EPERM: ["ReadOnly", "it may not be made by you; change the permissions, or name another folder"],
+  EACCES: ["ReadOnly", "it may not be used by you; change its permissions, or name another folder"],
+  EPERM: ["ReadOnly", "it may not be used by you; change its permissions, or name another folder"],
   EROFS: ["ReadOnly", "its disk is read-only; name another folder"],
   ENOSPC: ["Full", "the disk is full; make room and try again"],
   EDQUOT: ["Full", "your share of the disk is used up; make room and try again"],

@@ -1,5 +1,6 @@
-/** `find`: entries that answer a query. */
+/** `find`: entries that answer a query, or how they are found. */
 import type * as Field from "@heph/finder/Field"
+import type * as Finder from "@heph/finder/Finder"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -28,9 +29,10 @@ export const find = Command.make(
     ),
     desc: Flags.toggle("desc", "The other way round"),
     limit: Flags.limit("At most so many entries"),
-    data: Flags.toggle("data", "Print the data of the entries too")
+    data: Flags.toggle("data", "Print the data of the entries too"),
+    explain: Flags.toggle("explain", "Print how the entries are found, in place of them")
   },
-  ({ at, criteria, data, desc, limit, sort }) =>
+  ({ at, criteria, data, desc, explain, limit, sort }) =>
     Effect.gen(function* () {
       const [Finder, Query, Field] = yield* Effect.promise(() =>
         Promise.all([import("@heph/finder/Finder"), import("@heph/finder/Query"), import("@heph/finder/Field")])
@@ -41,11 +43,14 @@ export const find = Command.make(
       )
       const registry = yield* Store.forReading
       const snapshot = yield* registry.snapshotAt(at)
-      const { entries, total } = yield* Finder.make().find(snapshot, query, {
-        sortBy: order.text,
-        descending: desc,
-        limit: Option.getOrUndefined(limit)
-      })
+      const finder = Finder.make()
+      const options = { sortBy: order.text, descending: desc, limit: Option.getOrUndefined(limit) }
+      if (explain) {
+        const explanation = yield* Effect.fromResult(finder.explain(snapshot, query, options))
+        return yield* printExplanation(explanation)
+      }
+      const page = yield* finder.find(snapshot, query, options)
+      const { entries } = page
       if (yield* Flags.Json) {
         const found = entries.map((entry) => ({
           id: entry.id.value,
@@ -56,9 +61,7 @@ export const find = Command.make(
         return yield* print(Json.stringify({ version: snapshot.version, entries: found }))
       }
       const { out } = yield* Output
-      const asked = new Map<string, Field.Field>(
-        [...query.criteria.map(({ field }) => field), order].map((field) => [field.text, field])
-      )
+      const asked = new Map<string, Field.Field>([...Query.fields(query), order].map((field) => [field.text, field]))
       const fields = [...asked.values()].filter((field) => field._tag === "Meta")
       const columns: ReadonlyArray<Table.Column> = [
         { title: "id" },
@@ -79,6 +82,7 @@ export const find = Command.make(
           yield* print(Values.block({ meta: entry.meta, data: entry.data }, out.style, "  "))
         }
       } else if (entries.length > 0) yield* print(Table.render(columns, rows, out))
+      const { total } = page
       const shown =
         entries.length < total
           ? `${Words.count(entries.length, "entry", "entries")} of ${total}`
@@ -98,8 +102,9 @@ export const find = Command.make(
       "    ^.name=user          begins with            $.name=_test       ends with",
       "    >=meta.port=8000     compares: > >= < <=    ?meta.owner        is there",
       "    !meta.tags=old       not: a ! before any of them",
+      "    any(.ns=a meta.x=1)  one of these; all(…) in it wants all of its own",
       "",
-      "  The shell reads * $ > < ! ~ and quotes itself: put a criterion that has one in single quotes."
+      "  The shell reads * $ > < ! ~ ( ) and quotes itself: put a criterion that has one in single quotes."
     ].join("\n")
   ),
   Command.withExamples([
@@ -108,6 +113,33 @@ export const find = Command.make(
       command: "heph find '>meta.port=8000' --sort meta.port --desc --limit 10",
       description: "The ten highest ports above 8000"
     },
-    { command: "heph find .ns=app.api --at v3 --data --json", description: "All of a namespace at v3, with its data" }
+    { command: "heph find .ns=app.api --at v3 --data --json", description: "All of a namespace at v3, with its data" },
+    { command: "heph find 'any(meta.port=80 meta.port=443)' --explain", description: "Which index would find these" }
   ])
 )
+
+/** The ways that were compared, the one taken first, and what came of it. */
+const printExplanation = Effect.fnUntraced(function* (explanation: Finder.Explanation) {
+  const { cached, candidates, considered, criterion, index, matches, version } = explanation
+  if (yield* Flags.Json) {
+    const ways = considered.map((way) => ({ ...way, criterion: way.criterion ?? null }))
+    const explain = { index, criterion: criterion ?? null, candidates, matches, cached, considered: ways }
+    return yield* print(Json.stringify({ version, explain }))
+  }
+  const { out } = yield* Output
+  const columns: ReadonlyArray<Table.Column> = [
+    { title: "index" },
+    { title: "criterion" },
+    { title: "candidates" },
+    { title: "", mark: (cell, style) => style.dim(cell) }
+  ]
+  const rows = considered.map((way, i) => [
+    way.index,
+    way.criterion ?? "",
+    String(way.candidates),
+    i === 0 ? "taken" : ""
+  ])
+  yield* print(Table.render(columns, rows, out))
+  const answered = `${Words.count(matches, "entry", "entries")} of ${Words.count(candidates, "candidate", "candidates")}`
+  yield* note(`${answered} at v${version}, ${cached ? "from the cache" : "not cached"}`)
+})

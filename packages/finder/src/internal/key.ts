@@ -3,11 +3,11 @@
  *
  *     null · booleans · numbers · NaN · text · dates · bytes · lists · records
  *
- * Numbers and `bigint`s are one type here, compared by value. Bytes, lists and records have a place among the types but
- * no order among themselves.
+ * Numbers and `bigint`s are one type here, compared by value; text is compared by code point. Bytes, lists and records
+ * have a place among the types but no order among themselves.
  */
-import type { EntryId } from "@heph/entry/EntryId"
 import * as Value from "@heph/entry/Value"
+import { compareValues, type Value as Comparable } from "./tree.ts"
 
 /** Where the types stand. `list` is a list inside a list; `isList` marks that a field as such holds a list. */
 export const rank = {
@@ -26,12 +26,7 @@ export const rank = {
 export interface Key {
   readonly rank: number
   /** Comparable with the values of the same rank: text with text, numbers and `bigint`s with each other. */
-  readonly value: number | bigint | string
-}
-
-/** A key of one entry: what an index holds. */
-export interface Item extends Key {
-  readonly id: EntryId
+  readonly value: Comparable
 }
 
 /** One representation for equal numbers: integers beyond 2^53 that fit into 64 bits are `bigint`, all others numbers. */
@@ -70,16 +65,8 @@ export const ofField = (value: Value.Value | undefined): ReadonlyArray<Key> => {
   return [...distinct, { rank: rank.isList, value: 0 }]
 }
 
-export const compare = (a: Key, b: Key): number => {
-  if (a.rank !== b.rank) return a.rank - b.rank
-  // Of one rank, so both are text or both are numeric; the operators compare numbers with bigints exactly.
-  const left = a.value as number
-  const right = b.value as number
-  return left < right ? -1 : left > right ? 1 : 0
-}
-
-export const compareItems = (a: Item, b: Item): number =>
-  compare(a, b) || (a.id === b.id ? 0 : a.id.value < b.id.value ? -1 : 1)
+export const compare = (a: Key, b: Key): number =>
+  a.rank === b.rank ? compareValues(a.value, b.value) : a.rank - b.rank
 
 /** Equality as criteria have it: `Value.equals`, with numbers and `bigint`s equal by value at any depth. */
 export const same = (a: Value.Value, b: Value.Value): boolean => {

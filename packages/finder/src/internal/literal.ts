@@ -2,12 +2,13 @@
  * Values written as text: JSON, where JSON has no form with one of its own.
  *
  *     12345678901234567890   an integer of any size up to 64 bits
- *     {"$date":"2026-01-31T12:00:00.000Z"}   {"$bytes":"AQID"}   {"$number":"NaN"}
+ *     {"$date":"2026-01-31T12:00:00.000Z"}   {"$bytes":"AQID"}   {"$number":"NaN"}   {"$number":"12345678901234567890"}
  *     {"$$date":1}           the record {"$date":1}: in a record of one key that begins with "$", one more "$"
  */
 import type * as Value from "@heph/entry/Value"
 import * as Base64 from "effect/encoding/Base64"
 import * as Result from "effect/Result"
+import type * as Schema from "effect/Schema"
 import * as Key from "./key.ts"
 
 /** The text of a value; {@link read} gives an equal one back. */
@@ -29,6 +30,25 @@ export const show = (value: Value.Value): string => {
   return `{${keys.map((key) => `${JSON.stringify(escape + key)}:${show(value[key]!)}`).join(",")}}`
 }
 
+/** The value as JSON has it, in which {@link show} would write it, but for integers beyond 2^53: `{"$number":"2^53…"}`. */
+export const toJson = (value: Value.Value): Schema.Json => {
+  if (typeof value === "bigint") return { $number: String(value) }
+  if (typeof value === "number") return Number.isFinite(value) ? value : { $number: String(value) }
+  if (typeof value !== "object" || value === null) return value
+  if (value instanceof Date) return { $date: value.toISOString() }
+  if (value instanceof Uint8Array) return { $bytes: Base64.encode(value) }
+  if (Key.isList(value)) return value.map(toJson)
+  const keys = Object.keys(value)
+  const escape = keys.length === 1 && keys[0]!.startsWith("$") ? "$" : ""
+  return Object.fromEntries(keys.map((key) => [escape + key, toJson(value[key]!)]))
+}
+
+/** The value of JSON, or why it is none. */
+export const fromJson = (json: Schema.Json): Result.Result<unknown, string> =>
+  Result.flatMap(Result.try({ try: () => JSON.stringify(json), catch: () => "it is nested too deep" }), (text) =>
+    read(text)
+  )
+
 /** The value of a text, or why it is none. */
 export const read = (text: string): Result.Result<unknown, string> =>
   Result.try({
@@ -46,7 +66,7 @@ export const readNumber = (text: string): number | bigint | undefined => {
  * The milliseconds of an ISO 8601 text: a day, or a time with its offset. A time without one would mean another instant
  * on another machine, and is none.
  */
-export const readInstant = (text: string): number | undefined => {
+const readInstant = (text: string): number | undefined => {
   if (!/^(?:\d{4}|[+-]\d{6})-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d))?$/.test(text)) {
     return undefined
   }
@@ -79,5 +99,8 @@ const tags: Readonly<Record<string, (text: string) => Value.Value | undefined>> 
     return instant === undefined ? undefined : new Date(instant)
   },
   $bytes: (text) => Result.getOrUndefined(Base64.decode(text)),
-  $number: (text) => ({ NaN: Number.NaN, Infinity, "-Infinity": -Infinity })[text]
+  $number: (text) =>
+    /^-?\d{1,20}$/.test(text)
+      ? Key.canonicalNumber(BigInt(text))
+      : ({ NaN: Number.NaN, Infinity, "-Infinity": -Infinity } as Readonly<Record<string, number>>)[text]
 }

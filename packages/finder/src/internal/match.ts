@@ -1,17 +1,36 @@
 /** What each operator asks of a field's value. Built once for a criterion, then run over entries. */
 import type * as Value from "@heph/entry/Value"
 import * as Result from "effect/Result"
+import type { Operator } from "../Ast.ts"
 import type { Field } from "../Field.ts"
-import type { Operator } from "../Query.ts"
+import type { Need } from "./grams.ts"
 import * as Key from "./key.ts"
-import * as Literal from "./literal.ts"
-import type { Matches, Patterns } from "./patterns.ts"
+import type { Compiled, Patterns } from "./patterns.ts"
 
 /** Whether a field's value, nothing if it is missing, holds to a criterion that is not negated. */
 export type Holds = (found: Value.Value | undefined) => boolean
 
-/** Asked of the field's value, or of each item if that is a list. */
-type Test = (candidate: Value.Value, inList: boolean) => boolean
+/** What a wanted value asks, and what an index may go by. */
+export interface Item {
+  /** Nothing stands for an empty list, which wants a list. */
+  readonly wanted: Value.Value | undefined
+  readonly test: (candidate: Value.Value, inList: boolean) => boolean
+  /** The value it equals, where it asks for nothing else; the text it begins with; what it holds. */
+  readonly literal?: Value.Value | undefined
+  readonly prefix?: string | undefined
+  readonly need?: Need | undefined
+}
+
+export interface Matcher {
+  readonly holds: Holds
+  readonly items: ReadonlyArray<Item>
+}
+
+/** Why a wanted value is none for a field and an operator, and what would be one. */
+export interface Refusal {
+  readonly reason: string
+  readonly expected: string
+}
 
 /** Whether an operator on a field compares with text alone. */
 export const wantsText = (field: Field, operator: Operator): boolean =>
@@ -23,98 +42,120 @@ export const compile = (
   operator: Operator,
   wanted: Value.Value,
   patterns: Patterns
-): Result.Result<Holds, string> => {
+): Result.Result<Matcher, Refusal> => {
   if (operator === "?") {
     return wanted === true
-      ? Result.succeed((found) => found !== undefined)
-      : Result.fail(`"?" asks that the field is there and takes no value but true; "!?" asks that it is not`)
+      ? Result.succeed({ holds: (found) => found !== undefined, items: [] })
+      : refuse(`"?" asks that the field is there and takes no value but true`, `"!?" asks that it is not`)
   }
   if (!Key.isList(wanted)) {
-    return Result.map(compileTest(field, operator, wanted, patterns), (test) => (found) => any(found, test))
+    return Result.map(itemOf(field, operator, wanted, patterns), (item) => ({
+      holds: (found) => any(found, item),
+      items: [item]
+    }))
   }
-  const tests: Array<Test> = []
-  for (const item of wanted) {
-    const test = compileTest(field, operator, item, patterns)
-    if (Result.isFailure(test)) return Result.fail(test.failure)
-    tests.push(test.success)
+  const items: Array<Item> = []
+  for (const each of wanted) {
+    const item = itemOf(field, operator, each, patterns)
+    if (Result.isFailure(item)) return Result.fail(item.failure)
+    items.push(item.success)
   }
   // No item is wanted of an empty list, only that there is a list.
-  return Result.succeed(tests.length === 0 ? Key.isList : (found) => tests.every((test) => any(found, test)))
+  if (items.length === 0) return Result.succeed({ holds: Key.isList, items: [{ wanted: undefined, test: () => true }] })
+  return Result.succeed({ holds: (found) => items.every((item) => any(found, item)), items })
 }
 
-const any = (found: Value.Value | undefined, test: Test): boolean => {
+const any = (found: Value.Value | undefined, { test }: Item): boolean => {
   if (found === undefined) return false
   if (!Key.isList(found)) return test(found, false)
   for (const item of found) if (test(item, true)) return true
   return false
 }
 
-const compileTest = (
+const itemOf = (
   field: Field,
   operator: Operator,
   wanted: Value.Value,
   patterns: Patterns
-): Result.Result<Test, string> => {
+): Result.Result<Item, Refusal> => {
   if (wantsText(field, operator)) {
-    if (typeof wanted !== "string") {
-      return Result.fail(`it wants text, or a list of texts, and not ${describe(wanted)}`)
-    }
-    return textTest(operator, wanted, patterns)
+    return typeof wanted === "string"
+      ? textItem(operator, wanted, patterns)
+      : refuse(`it is ${describe(wanted)}`, "text or a list of texts is wanted here")
   }
   switch (operator) {
     case "=":
       return Result.succeed(equality(wanted))
     case "*":
-      return Result.succeed(
-        typeof wanted === "string"
-          ? (candidate) => typeof candidate === "string" && candidate.includes(wanted)
-          : (candidate, inList) => inList && Key.same(candidate, wanted)
-      )
+      return typeof wanted === "string"
+        ? Result.succeed(containing(wanted))
+        : Result.succeed({ wanted, test: (candidate, inList) => inList && Key.same(candidate, wanted) })
     default:
       return ordered(operator, wanted)
   }
 }
 
-const textTest = (operator: Operator, wanted: string, patterns: Patterns): Result.Result<Test, string> => {
+const textItem = (operator: Operator, wanted: string, patterns: Patterns): Result.Result<Item, Refusal> => {
   switch (operator) {
     case "=":
-      return Result.map(patterns.glob(wanted), onText)
+      return patternItem(wanted, patterns.glob(wanted))
     case "~":
-      return Result.map(patterns.regex(wanted), onText)
+      return patternItem(wanted, patterns.regex(wanted))
     case "*":
-      return Result.succeed(onText((text) => text.includes(wanted)))
+      return Result.succeed(containing(wanted))
     case "^":
-      return Result.succeed(onText((text) => text.startsWith(wanted)))
+      return Result.succeed({
+        wanted,
+        test: (candidate) => typeof candidate === "string" && candidate.startsWith(wanted),
+        prefix: wanted
+      })
     case "$":
-      return Result.succeed(onText((text) => text.endsWith(wanted)))
+      return Result.succeed({
+        wanted,
+        test: (candidate) => typeof candidate === "string" && candidate.endsWith(wanted),
+        need: { _tag: "Text", text: wanted, atEnd: true }
+      })
     default:
       return ordered(operator, wanted)
   }
 }
 
-const onText =
-  (matches: Matches): Test =>
-  (candidate) =>
-    typeof candidate === "string" && matches(candidate)
+const patternItem = (wanted: string, compiled: Compiled): Result.Result<Item, Refusal> =>
+  Result.map(compiled, ({ exact, matches, need, prefix }) => ({
+    wanted,
+    test: (candidate) => typeof candidate === "string" && matches(candidate),
+    literal: exact ? prefix : undefined,
+    prefix: prefix === "" ? undefined : prefix,
+    need
+  }))
 
-const equality = (wanted: Value.Value): Test =>
-  typeof wanted === "string" || typeof wanted === "boolean" || wanted === null
-    ? (candidate) => candidate === wanted
-    : (candidate) => Key.same(candidate, wanted)
+const containing = (wanted: string): Item => ({
+  wanted,
+  test: (candidate) => typeof candidate === "string" && candidate.includes(wanted),
+  need: { _tag: "Text", text: wanted, atEnd: false }
+})
 
-const ordered = (operator: Operator, wanted: Value.Value): Result.Result<Test, string> => {
+const equality = (wanted: Value.Value): Item => ({
+  wanted,
+  test:
+    typeof wanted === "string" || typeof wanted === "boolean" || wanted === null
+      ? (candidate) => candidate === wanted
+      : (candidate) => Key.same(candidate, wanted),
+  literal: wanted
+})
+
+const ordered = (operator: Operator, wanted: Value.Value): Result.Result<Item, Refusal> => {
   const holds = outcomes[operator]!
   const key = Key.of(wanted)
   if (key.rank !== Key.rank.number && key.rank !== Key.rank.text && key.rank !== Key.rank.date) {
-    return Result.fail(`it wants a number, text or a date to compare with, and not ${describe(wanted)}`)
+    return refuse(`it is ${describe(wanted)}`, "a number, text or a date to compare with is wanted here")
   }
-  const instant = instantOf(wanted)
-  return Result.succeed((candidate) => {
-    const other = Key.of(candidate)
-    if (other.rank === key.rank) return holds(Key.compare(other, key))
-    if (instant === undefined) return false
-    const at = instantOf(candidate)
-    return at !== undefined && holds(at - instant)
+  return Result.succeed({
+    wanted,
+    test: (candidate) => {
+      const other = Key.of(candidate)
+      return other.rank === key.rank && holds(Key.compare(other, key))
+    }
   })
 }
 
@@ -125,12 +166,6 @@ const outcomes: Readonly<Partial<Record<Operator, (order: number) => boolean>>> 
   "<=": (order) => order <= 0
 }
 
-/** The instant of a date, or of text that spells one as ISO 8601 does. */
-export const instantOf = (value: Value.Value): number | undefined => {
-  if (typeof value === "string") return Literal.readInstant(value)
-  return value instanceof Date ? value.getTime() : undefined
-}
-
 const describe = (value: Value.Value): string => {
   if (value === null) return "null"
   if (typeof value === "bigint" || typeof value === "number") return `the number ${value}`
@@ -139,3 +174,5 @@ const describe = (value: Value.Value): string => {
   if (value instanceof Uint8Array) return "bytes"
   return Key.isList(value) ? "a list" : "a record"
 }
+
+const refuse = (reason: string, expected: string): Result.Result<never, Refusal> => Result.fail({ reason, expected })

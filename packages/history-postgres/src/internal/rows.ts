@@ -38,7 +38,7 @@ const optional = <A, B>(value: A | null | undefined, f: (value: A) => B): B | nu
 
 // --- checksums, as the signed 32 bits of an `integer`
 
-export const checksum = (fields: ReadonlyArray<string | number | null>, bytes?: Uint8Array): number =>
+const checksum = (fields: ReadonlyArray<string | number | null>, bytes?: Uint8Array): number =>
   Stored.checksum(fields, bytes) | 0
 
 export const moveChecksum = (move: Version.HeadMove): number => checksum([move.revision, move.version, move.timestamp])

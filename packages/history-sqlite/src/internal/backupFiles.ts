@@ -114,7 +114,7 @@ const named = /^registry-(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d\.\d{3})Z\.db$/
 /** Sorts as the time does; a colon is not for every file system. */
 export const nameOf = (time: number): string => `registry-${new Date(time).toISOString().replaceAll(":", "-")}.db`
 
-export const timeOf = (name: string): number | undefined => {
+const timeOf = (name: string): number | undefined => {
   const time = Date.parse(name.replace(named, "$1T$2:$3:$4Z"))
   return named.test(name) && !Number.isNaN(time) ? time : undefined
 }
