@@ -37,10 +37,7 @@ export const Store = GlobalFlag.Setting("store")({
   flag: Flag.String("store").pipe(
     Flag.withMetavar("url"),
     Flag.withDescription(
-      paragraph(
-        "The registry: a folder, sqlite:<file>, postgres://… or memory:",
-        "Else storage_path in ./heph.yaml, else HEPH_STORE, else ./registry"
-      )
+      "The registry: a folder, sqlite:<file>, postgres://… or memory:; else as in ./heph.yaml, HEPH_STORE, ./registry"
     ),
     Flag.filter(
       (url) => url !== "",
