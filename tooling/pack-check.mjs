@@ -9,6 +9,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os"
 import { delimiter, dirname, join } from "node:path"
 import { parseArgs } from "node:util"
+import { launch } from "./postgres/src/server.ts"
 import * as Examples from "./repo/src/Examples.ts"
 import * as Workspace from "./repo/src/Workspace.ts"
 
@@ -160,7 +161,10 @@ const fetchNode = async (/** @type {string} */ release) => {
 /** @param {string} node */
 const useOn = async (node) => {
   const running = examples.filter((example) => example.run)
-  const outcomes = await Examples.run(join(project, "examples"), running, node)
+  // Some of them write to a server, which must have nothing of theirs yet.
+  const server = await launch()
+  process.env["HEPH_POSTGRES"] = server.url
+  const outcomes = await Examples.run(join(project, "examples"), running, node).finally(server.close)
   const problems = [...outcomes].filter(([, problem]) => problem !== undefined)
   if (problems.length > 0) throw new Failure(problems.map(([name, problem]) => `${name}: ${problem}`).join("\n"))
   const PATH = `${dirname(node)}${delimiter}${process.env["PATH"]}`

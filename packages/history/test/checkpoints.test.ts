@@ -3,8 +3,8 @@ import * as ChangeSet from "@heph/changeset/ChangeSet"
 import * as Codec from "@heph/changeset/Codec"
 import * as Operation from "@heph/changeset/Operation"
 import * as State from "@heph/entry/State"
-import type * as History from "@heph/history/History"
-import { HistoryStoreError } from "@heph/history/HistoryStore"
+import * as History from "@heph/history/History"
+import { HistoryStore, HistoryStoreError } from "@heph/history/HistoryStore"
 import * as Packed from "@heph/history/Packed"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -78,6 +78,23 @@ describe("checkpoints", () => {
         yield* load(history, State.empty, id)
         expect(counted.read().versions).toBeLessThan(5000)
       }
+    })
+  )
+
+  it.effect("are due after as many versions as is said, also where reading those costs little", () =>
+    Effect.gen(function* () {
+      const { store } = Memory.make()
+      const history = yield* Effect.provideService(History.makeWith({ checkpointEvery: 10 }), HistoryStore, store)
+      const due: Array<boolean> = []
+      for (let i = 0; i < 25; i++) {
+        yield* history.append([draft(i, [])])
+        due.push(history.checkpointDue(State.empty))
+        if (due.at(-1) === true) yield* history.checkpoint(i + 1, State.empty)
+      }
+      expect(due.flatMap((is, i) => (is ? [i + 1] : []))).toEqual([10, 20])
+      const unsaid = yield* over({ store: Memory.make().store })
+      for (let i = 0; i < 25; i++) yield* unsaid.append([draft(i, [])])
+      expect(unsaid.checkpointDue(State.empty)).toBe(false)
     })
   )
 
