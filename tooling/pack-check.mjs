@@ -164,7 +164,13 @@ const useOn = async (node) => {
   // Some of them write to a server, which must have nothing of theirs yet.
   const server = await launch()
   process.env["HEPH_POSTGRES"] = server.url
-  const outcomes = await Examples.run(join(project, "examples"), running, node).finally(server.close)
+  /** @type {Awaited<ReturnType<typeof Examples.run>>} */
+  let outcomes
+  try {
+    outcomes = await Examples.run(join(project, "examples"), running, node)
+  } finally {
+    await server.close()
+  }
   const problems = [...outcomes].filter(([, problem]) => problem !== undefined)
   if (problems.length > 0) throw new Failure(problems.map(([name, problem]) => `${name}: ${problem}`).join("\n"))
   const PATH = `${dirname(node)}${delimiter}${process.env["PATH"]}`
