@@ -1,19 +1,28 @@
 /** The core: states, applies, boots and travel, each against its floor where it has one. */
 import { join } from "node:path"
-import * as ChangeSetCodec from "@heph/changeset/Codec"
 import * as Delta from "@heph/changeset/Delta"
 import type * as Operation from "@heph/changeset/Operation"
 import * as Entry from "@heph/entry/Entry"
 import * as State from "@heph/entry/State"
 import * as HistorySqlite from "@heph/history-sqlite/HistorySqlite"
-import { HistoryStore } from "@heph/history/HistoryStore"
 import * as Registry from "@heph/registry/Registry"
 import { Snapshot } from "@heph/registry/Snapshot"
 import * as Effect from "effect/Effect"
 import * as ManagedRuntime from "effect/ManagedRuntime"
-import * as Result from "effect/Result"
 import { median, middle, once, ratio, type Row, time, times } from "./measure.ts"
-import { bareAppend, creates, fill, folder, idOf, input, memory, oneByOne, sqlite, update } from "./registries.ts"
+import {
+  bareAppend,
+  creates,
+  fill,
+  folder,
+  idOf,
+  input,
+  memory,
+  oneByOne,
+  readNewestCheckpoint,
+  sqlite,
+  update
+} from "./registries.ts"
 
 const reading = async (): Promise<Row> => {
   const count = 100_000
@@ -141,14 +150,7 @@ const boot = async (): Promise<Row> => {
   }
   const checkpoint = async () => {
     const runtime = ManagedRuntime.make(HistorySqlite.layer({ filename: many }))
-    await runtime.runPromise(
-      Effect.gen(function* () {
-        const store = yield* HistoryStore
-        const { checkpoints } = yield* store.info
-        const chunks = yield* store.checkpoints.load(checkpoints.at(-1)!)
-        return chunks.map((chunk) => Result.getOrThrow(ChangeSetCodec.decode(chunk)).length)
-      })
-    )
+    await runtime.runPromise(readNewestCheckpoint)
     await runtime.dispose()
   }
   const found = await ratio(open(many), checkpoint, { runs: 11, warmUp: 3 })

@@ -9,13 +9,14 @@ import * as Entry from "@heph/entry/Entry"
 import * as HistorySqlite from "@heph/history-sqlite/HistorySqlite"
 import * as HistoryUrl from "@heph/history-url/HistoryUrl"
 import * as History from "@heph/history/History"
-import type { HistoryStore } from "@heph/history/HistoryStore"
+import { HistoryStore } from "@heph/history/HistoryStore"
 import * as Registry from "@heph/registry/Registry"
 import * as Resolver from "@heph/resolver/Resolver"
 import Database from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Result from "effect/Result"
 
 export const idOf = (i: number) => `app.ns${i % 100}:entry-${i}`
 /** ~240 bytes of MessagePack, so that an update with its original is ~500. */
@@ -102,3 +103,11 @@ export const bareAppend = (filename: string): { readonly append: () => void; rea
   })
   return { append: () => append.immediate(), close: () => bare.close() }
 }
+
+/** The floor of a boot: reads and decodes the newest checkpoint of a store, and nothing else. How many operations it has. */
+export const readNewestCheckpoint = Effect.gen(function* () {
+  const store = yield* HistoryStore
+  const { checkpoints } = yield* store.info
+  const chunks = yield* store.checkpoints.load(checkpoints.at(-1)!)
+  return chunks.reduce((sum, chunk) => sum + Result.getOrThrow(ChangeSetCodec.decode(chunk)).length, 0)
+})

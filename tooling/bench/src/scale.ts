@@ -14,11 +14,10 @@ import Sqlite from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as ManagedRuntime from "effect/ManagedRuntime"
-import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import { Client } from "pg"
 import { bytes, middle, quantile, ratio, type Row, time, times } from "./measure.ts"
-import { at, fillAt, folder } from "./registries.ts"
+import { at, fillAt, folder, readNewestCheckpoint } from "./registries.ts"
 
 /** Words that a text could be made of, so that it compresses as texts do and not as one letter does. */
 const words =
@@ -151,22 +150,14 @@ const boot = async (name: string, url: string): Promise<Row> => {
   }
   const checkpoint = async () => {
     const runtime = ManagedRuntime.make(HistoryUrl.layer(url))
-    await runtime.runPromise(
-      Effect.gen(function* () {
-        const store = yield* HistoryStore
-        const { checkpoints } = yield* store.info
-        const chunks = yield* store.checkpoints.load(checkpoints.at(-1)!)
-        return chunks.map((chunk) => Result.getOrThrow(ChangeSetCodec.decode(chunk)).length)
-      })
-    )
+    await runtime.runPromise(readNewestCheckpoint)
     await runtime.dispose()
   }
   const found = await ratio(opening, checkpoint, { runs: 11, warmUp: 3 })
   const runtime = at(url)
   const past = await runtime.runPromise(
-    Effect.map(HistoryStore, (store) => store).pipe(
-      Effect.flatMap((store) => store.info),
-      Effect.map(({ checkpoints, last }) => last - checkpoints.at(-1)!)
+    Effect.flatMap(HistoryStore, (store) =>
+      Effect.map(store.info, ({ checkpoints, last }) => last - checkpoints.at(-1)!)
     )
   )
   await runtime.dispose()
