@@ -47,8 +47,14 @@ const hub = Effect.fnUntraced(function* (registry: Registry): Effect.fn.Return<H
   }
   const forever = Effect.gen(function* () {
     while (true) {
+      let isTold = false
       // Ends when the connection does. To connect is tried again for ever, unless it will never do.
       yield* listen(registry, hub, tellAll).pipe(
+        Effect.tapError((error) => {
+          if (isTold || !error.isRetryable) return Effect.void
+          isTold = true
+          return Effect.logWarning(`${error.message}; listening for changes again as soon as it can be had`)
+        }),
         Effect.retry({ while: (error) => error.isRetryable, schedule: backoff })
       )
     }
