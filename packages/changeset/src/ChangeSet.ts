@@ -151,11 +151,10 @@ export const apply = (state: State.State, changeset: ChangeSet): Result.Result<S
 export const reverse = (changeset: ChangeSet): Result.Result<ChangeSet, MissingOriginal> => {
   const reversed: Array<Operation.Operation> = []
   for (const operation of changeset.toReversed()) {
-    if (operation.op === "create") reversed.push(Operation.remove(operation.entry.id, operation.entry))
-    else if (operation.original === undefined) {
+    if (operation.op !== "create" && operation.original === undefined) {
       return Result.fail(new MissingOriginal({ id: Operation.idOf(operation).value, op: operation.op }))
-    } else if (operation.op === "update") reversed.push(Operation.update(operation.original, operation.entry))
-    else reversed.push(Operation.create(operation.original))
+    }
+    reversed.push(Operation.inverse(operation))
   }
   return Result.succeed(reversed)
 }

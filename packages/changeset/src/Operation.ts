@@ -6,6 +6,7 @@
  */
 import * as Entry from "@heph/entry/Entry"
 import * as EntryId from "@heph/entry/EntryId"
+import type * as State from "@heph/entry/State"
 import * as Result from "effect/Result"
 
 /** An entry that is not there yet. */
@@ -52,6 +53,25 @@ export const idOf = (operation: Operation): EntryId.EntryId =>
 /** The kind of an operation's entry; of a delete that does not know what it deletes, nothing. */
 export const kindOf = (operation: Operation): string | undefined =>
   operation.op === "delete" ? operation.original?.kind : operation.entry.kind
+
+/**
+ * The operation that takes this one back. It must know its original, as operations of a complete changeset do.
+ *
+ * @example
+ * import * as Operation from "@heph/changeset/Operation"
+ * import * as Entry from "@heph/entry/Entry"
+ *
+ * const users = Entry.makeUnsafe({ id: "app:users", kind: "service" })
+ * console.log(Operation.inverse(Operation.remove(users.id, users)).op) //=> create
+ */
+export const inverse = (operation: Operation): Operation => {
+  if (operation.op === "create") return remove(operation.entry.id, operation.entry)
+  return operation.op === "update" ? update(operation.original!, operation.entry) : create(operation.original!)
+}
+
+/** Puts what an operation leaves behind into a state that is being built, whatever was there. */
+export const put = (builder: State.Builder, operation: Operation): void =>
+  operation.op === "delete" ? builder.remove(operation.id) : builder.set(operation.entry)
 
 /**
  * The operation with its entries checked and copied; see `Entry.make`. An `op` that is none is a defect, and thrown.

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Operation from "@heph/changeset/Operation"
 import * as Entry from "@heph/entry/Entry"
 import * as EntryId from "@heph/entry/EntryId"
+import * as State from "@heph/entry/State"
 import * as Result from "effect/Result"
 
 const entry = Entry.makeUnsafe({ id: "a:x", kind: "k", data: 1 })
@@ -58,4 +59,22 @@ it("idOf and kindOf tell what an operation is about", () => {
   ]
   expect(operations.map(Operation.idOf)).toEqual(Array(4).fill(EntryId.parseUnsafe("a:x")))
   expect(operations.map(Operation.kindOf)).toEqual(["k", "k", "k", undefined])
+})
+
+describe("an operation", () => {
+  const cases: ReadonlyArray<
+    readonly [Operation.Operation, before: Entry.Entry | undefined, after: Entry.Entry | undefined]
+  > = [
+    [Operation.create(entry), undefined, entry],
+    [Operation.update(other, entry), entry, other],
+    [Operation.remove(entry.id, entry), entry, undefined]
+  ]
+  it.each(cases)("%o leads to what it leaves, and its inverse back", (operation, before, after) => {
+    const from = State.fromIterable(before === undefined ? [] : [before])
+    const to = State.update(from, (builder) => Operation.put(builder, operation))
+    expect(to.get(entry.id)).toBe(after)
+    const back = State.update(to, (builder) => Operation.put(builder, Operation.inverse(operation)))
+    expect(back.get(entry.id)).toBe(before)
+    expect(Operation.inverse(Operation.inverse(operation))).toEqual(operation)
+  })
 })

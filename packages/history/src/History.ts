@@ -318,12 +318,13 @@ export const makeWith = Effect.fnUntraced(function* (options?: Options) {
     for (const { changeset } of back) backward.push(yield* changeset.value)
     for (const { changeset } of forward) onward.push(yield* changeset.value)
     return State.update(state, (builder) => {
-      for (const operations of backward) for (const operation of operations.toReversed()) undo(builder, operation)
+      for (const operations of backward)
+        for (const operation of operations.toReversed()) Operation.put(builder, Operation.inverse(operation))
       for (const operations of onward) {
         for (const operation of operations) {
           // The way back over this one would bring what the baseline no longer has.
           if (!meets(operation, builder.get(Operation.idOf(operation)), baseline)) drifted = true
-          redo(builder, operation)
+          Operation.put(builder, operation)
         }
       }
     })
@@ -374,7 +375,7 @@ export const makeWith = Effect.fnUntraced(function* (options?: Options) {
             if (there === undefined) missing.add(id.value)
             if (there === onto.get(id) && !originals.has(id)) originals.set(id, operation.original!)
           }
-          redo(builder, operation)
+          Operation.put(builder, operation)
         }
       }
     })
@@ -576,12 +577,6 @@ export const layerWith = (
   options: Options
 ): Layer.Layer<History, HistoryStore.HistoryStoreError, HistoryStore.HistoryStore> =>
   Layer.effect(History, makeWith(options))
-
-const redo = (builder: State.Builder, operation: Operation.Operation): void =>
-  operation.op === "delete" ? builder.remove(operation.id) : builder.set(operation.entry)
-
-const undo = (builder: State.Builder, operation: Operation.Operation): void =>
-  operation.op === "create" ? builder.remove(operation.entry.id) : builder.set(operation.original!)
 
 /** Whether an operation finds what it was made for. What does not come from the baseline comes from the history itself. */
 const meets = (operation: Operation.Operation, there: Entry.Entry | undefined, baseline: State.State): boolean =>

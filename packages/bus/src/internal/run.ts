@@ -212,7 +212,11 @@ class Runner<A, E> {
   readonly back = Effect.fnUntraced(function* (this: Runner<A, E>, cause: Cause.Cause<E | Transaction.Refused>) {
     for (const { handlers, operation } of this.accepted.toReversed()) {
       // The way back has no deadline of its own: each handler is given its time.
-      const round = this.put(requestOf(inverse(operation), "rollback", 1, this.transaction), handlers, Infinity)
+      const round = this.put(
+        requestOf(Operation.inverse(operation), "rollback", 1, this.transaction),
+        handlers,
+        Infinity
+      )
       if (!isSettled(round)) yield* this.settle(round, identity)
       for (const put of round.puts) if (!Answers.holds(put)) this.leave(put, round.request)
       this.watch?.roundDone(round)
@@ -360,12 +364,5 @@ const requestOf = (
     attempt,
     transaction
   })
-
-/** The changeset is complete, so that every operation has an inverse. */
-const inverse = (operation: Operation.Operation): Operation.Operation => {
-  if (operation.op === "create") return Operation.remove(operation.entry.id, operation.entry)
-  if (operation.op === "delete") return Operation.create(operation.original!)
-  return Operation.update(operation.original!, operation.entry)
-}
 
 const isSettled = ({ puts }: Round): boolean => !puts.some(({ asked }) => Asking.isBusy(asked))

@@ -31,10 +31,7 @@ export const fit = <E>(find: Find<E>, state: State.State) =>
 /** What a state becomes by operations that may not fit it. */
 export const after = (state: State.State, changeset: ChangeSet.ChangeSet): State.State =>
   State.update(state, (builder) => {
-    for (const operation of changeset) {
-      if (operation.op === "delete") builder.remove(operation.id)
-      else builder.set(operation.entry)
-    }
+    for (const operation of changeset) Operation.put(builder, operation)
   })
 
 /** What undoes a changeset in a later state, and the ids that changed again since. What is undone already is left out. */
@@ -80,11 +77,6 @@ export const cyclesWith = (
   const cycles = graph.cyclesThrough(
     changeset.filter((operation) => operation.op !== "delete").map((operation) => Operation.idOf(operation))
   )
-  for (const operation of changeset.toReversed()) {
-    graph.update(
-      operation.op === "delete" ? undefined : operation.entry,
-      operation.op === "create" ? undefined : operation.original
-    )
-  }
+  for (const operation of changeset.toReversed()) updateGraph(graph, Operation.inverse(operation))
   return cycles
 }
