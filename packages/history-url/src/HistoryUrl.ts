@@ -191,10 +191,10 @@ export const layer = (at: string | Location, options?: Options): Layer.Layer<His
     })
   )
 
-/** Makes the folder of a registry, and those above it, where there is none. */
-export const makeFolder = (folder: string): Effect.Effect<void, HistoryStoreError> =>
+/** Makes the folder of a registry, and those above it, where there is none. Gives the topmost that was made, if any. */
+export const makeFolder = (folder: string): Effect.Effect<string | undefined, HistoryStoreError> =>
   Effect.try({
-    try: () => void fs.mkdirSync(folder, { recursive: true }),
+    try: () => fs.mkdirSync(folder, { recursive: true }),
     catch: (cause) => {
       const code = (cause as NodeJS.ErrnoException).code ?? ""
       const [reason, advice] = troubles[code] ?? ["Unavailable", "the folder cannot be made"]

@@ -192,7 +192,8 @@ export class History extends Context.Service<
     /**
      * Drops the versions that nothing keeps, and folds what they did into those that stay and came after them: their
      * states, and the ways between them, are what they were. Versions keep their ids; those that are folded are the
-     * parents of kept ones, and versions where branches part. Runs beside writers and other processes. Cost follows the
+     * parents of kept ones, and versions where branches part. Of an entry that dropped versions created and deleted again
+     * nothing is left, so that a baseline may have it later. Runs beside writers and other processes. Cost follows the
      * number of versions; where the store is written to in a way that matters, it is planned again.
      */
     readonly compact: (options: CompactOptions) => Effect.Effect<Compacted, HistoryError>
@@ -203,7 +204,7 @@ export class History extends Context.Service<
      */
     readonly verify: Effect.Effect<
       { readonly versions: number; readonly damage: ReadonlyArray<HistoryStore.Damage> },
-      HistoryStore.HistoryStoreError
+      HistoryError
     >
   }
 >()("@heph/history/History") {}
@@ -252,8 +253,6 @@ export const makeWith = Effect.fnUntraced(function* (options?: Options) {
 
   /** Takes over what there is, and forgets what was remembered of versions that are gone or folded. */
   const observe = (now: HistoryStore.StoreInfo) => {
-    const isSame = (a: ReadonlyArray<HistoryStore.Run>, b: ReadonlyArray<HistoryStore.Run>) =>
-      a.length === b.length && a.every(([first, last], i) => first === b[i]![0] && last === b[i]![1])
     if (!isSame(info.dropped, now.dropped)) {
       generation++
       records.clear()
@@ -286,8 +285,10 @@ export const makeWith = Effect.fnUntraced(function* (options?: Options) {
     const known = records.get(id)
     if (known !== undefined) return known
     if (id < 1 || !isThere(id)) return yield* unknown(id)
+    const before = generation
     const run = yield* store.versions({ before: id + 1, limit: ahead })
-    for (const record of run) records.set(record.id, record)
+    // What was read before a compaction must not be remembered after it.
+    if (generation === before) for (const record of run) records.set(record.id, record)
     return run[0]?.id === id ? run[0] : yield* unknown(id)
   })
 
@@ -516,9 +517,16 @@ export const makeWith = Effect.fnUntraced(function* (options?: Options) {
   })
 
   const verify = Effect.gen(function* () {
-    const damage = [...(yield* store.verify)]
-    if (damage.length > 0 || !store.capabilities.travel) return { versions: info.last, damage }
-    return { versions: info.last, damage: yield* examine(store, info, checkpointOperations) }
+    const damage = yield* store.verify
+    const { last } = yield* store.info
+    if (damage.length > 0 || !store.capabilities.travel) return { versions: last, damage }
+    for (let left = replans; ; left--) {
+      const now = yield* store.info
+      const found = yield* Effect.result(examine(store, now, checkpointOperations))
+      // What it read while another process compacted does not hang together.
+      if (left > 0 && !isSame((yield* store.info).dropped, now.dropped)) continue
+      return { versions: now.last, damage: yield* Effect.fromResult(found) }
+    }
   }).pipe(Effect.withSpan("History.verify"))
 
   return History.of({
@@ -577,6 +585,9 @@ export const layerWith = (
   options: Options
 ): Layer.Layer<History, HistoryStore.HistoryStoreError, HistoryStore.HistoryStore> =>
   Layer.effect(History, makeWith(options))
+
+const isSame = (a: ReadonlyArray<HistoryStore.Run>, b: ReadonlyArray<HistoryStore.Run>): boolean =>
+  a.length === b.length && a.every(([first, last], i) => first === b[i]![0] && last === b[i]![1])
 
 /** Whether an operation finds what it was made for. What does not come from the baseline comes from the history itself. */
 const meets = (operation: Operation.Operation, there: Entry.Entry | undefined, baseline: State.State): boolean =>

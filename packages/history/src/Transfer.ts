@@ -10,6 +10,7 @@
 import * as Entry from "@heph/entry/Entry"
 import * as State from "@heph/entry/State"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as History from "./History.ts"
 import * as HistoryStore from "./HistoryStore.ts"
@@ -60,7 +61,7 @@ const batchSize = 128
 const batchBytes = 4_000_000
 
 /**
- * Brings everything of one store to another. The target must hold nothing, or a beginning of the source, and have been
+ * Brings everything of one store to another; tags become those of the source. The target must hold nothing, or a beginning of the source, and have been
  * made at the same time: build it under a `Clock` that stands where the source's `info.created` says. Reads the source
  * once, and the target once for what it holds already.
  */
@@ -75,11 +76,15 @@ export const transfer = Effect.fn("Transfer.transfer")(function* (
   for (;;) {
     const source = yield* from.info
     yield* copy(from, to, source.revision, told)
-    yield* settle(from, to)
     const now = yield* from.info
+    // Nothing is dropped before all moves are copied: some of them may lead to what is dropped by now.
+    if (now.revision !== source.revision) continue
+    yield* settle(from, to, now)
     const target = yield* to.info
-    if (now.revision !== source.revision || shown(now) !== shown(target)) continue
-    const verified = yield* compareStates(from, to, target, options?.samples ?? 16, told)
+    const compared = yield* Effect.result(compareStates(from, to, target, options?.samples ?? 16, told))
+    if (shown(yield* from.info) !== shown(now)) continue
+    if (shown(target) !== shown(now)) return yield* differs("what compaction dropped", "is something else")
+    const verified = yield* Effect.fromResult(compared)
     /** How many versions there are after one. */
     const left = (after: number) =>
       target.dropped.reduce(
@@ -108,6 +113,8 @@ const compare = Effect.fnUntraced(function* (from: Store, to: Store, told: (prog
   const target = yield* to.info
   if (source.created !== target.created) return yield* differs("v0", "was made at another time")
   if (target.revision > source.revision) return yield* differs("head", "moved more often")
+  const [gone] = Precondition.difference(target.dropped, source.dropped)
+  if (gone !== undefined) return yield* differs(`v${gone[0]}`, "was dropped there alone")
   const total = target.revision + target.last
   for (let after = 0; after < target.revision; after += pageSize) {
     const moves = yield* to.heads(after, pageSize)
@@ -210,8 +217,7 @@ const written = <A>(
   Effect.catchTag(write, "HeadConflict", () => differs("head", "was moved by somebody else meanwhile"))
 
 /** Tags, what compaction dropped and folded, and checkpoints. */
-const settle = Effect.fnUntraced(function* (from: Store, to: Store) {
-  const source = yield* from.info
+const settle = Effect.fnUntraced(function* (from: Store, to: Store, source: HistoryStore.StoreInfo) {
   const target = yield* to.info
   for (const [name, version] of source.tags) {
     if (target.tags.get(name) !== version && version <= target.last) yield* to.tag(name, version)
@@ -234,9 +240,11 @@ const settle = Effect.fnUntraced(function* (from: Store, to: Store) {
   const superfluous = target.checkpoints.filter((version) => !source.checkpoints.includes(version))
   if (superfluous.length > 0) yield* to.checkpoints.drop(superfluous)
   for (const version of source.checkpoints) {
-    if (!target.checkpoints.includes(version) && version <= target.last) {
-      yield* to.checkpoints.save(version, yield* from.checkpoints.load(version))
-    }
+    if (target.checkpoints.includes(version)) continue
+    const chunks = yield* Effect.result(from.checkpoints.load(version))
+    if (Result.isSuccess(chunks)) yield* to.checkpoints.save(version, chunks.success)
+    // One that a writer of the source has dropped meanwhile is no loss.
+    else if (chunks.failure.reason !== "NotFound") return yield* chunks.failure
   }
 })
 

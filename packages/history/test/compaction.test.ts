@@ -192,6 +192,72 @@ describe("compaction", () => {
     })
   )
 
+  it.effect("leaves verify to find what is damaged, once, however large the gaps are", () =>
+    Effect.gen(function* () {
+      const counted = Memory.make()
+      const history = yield* chain(counted, 560)
+      const wrong = [Operation.update(entry("a:0", "more"), entry("a:0", "never was"))]
+      yield* history.append([draft(301, wrong)])
+      const before = (yield* history.verify).damage
+      expect(before.map(({ what }) => what)).toEqual(["v561"])
+      const { after } = yield* history.compact({ keep: { versions: 260 } })
+      counted.read()
+      expect((yield* history.verify).damage).toEqual(before)
+      // Two readings of what is left, and not of what there ever was.
+      expect(counted.read().versions).toBe(2 * after)
+    })
+  )
+
+  it.effect("and checkpoints that another process dropped are no damage", () =>
+    Effect.gen(function* () {
+      const counted = Memory.make()
+      const history = yield* chain(counted, 10)
+      yield* checkpoint(history, 9)
+      const behind = yield* over(counted)
+      yield* load(behind, baseline)
+      yield* history.compact({ keep: { versions: 1 } })
+      expect(counted.checkpoints.size).toBe(0)
+      expect((yield* behind.verify).damage).toEqual([])
+    })
+  )
+
+  it.effect("beside another one is planned again, whatever that one took away meanwhile", () =>
+    Effect.gen(function* () {
+      for (const moment of ["the survey", "a page", "a checkpoint"] as const) {
+        const counted = Memory.make()
+        const other = yield* chain(counted, 200)
+        if (moment === "a checkpoint") yield* checkpoint(other, 100)
+        let isDone = false
+        const meanwhile = (at: typeof moment) =>
+          Effect.suspend(() => {
+            if (isDone || at !== moment) return Effect.void
+            isDone = true
+            return Effect.orDie(Effect.asVoid(other.compact({ keep: { versions: 20 } })))
+          })
+        const { store } = counted
+        const history = yield* over({
+          store: {
+            ...store,
+            versions: (range) =>
+              Effect.tap(store.versions(range), () => meanwhile("ids" in range ? "a page" : "the survey")),
+            checkpoints: {
+              ...store.checkpoints,
+              load: (version) => Effect.andThen(meanwhile("a checkpoint"), store.checkpoints.load(version))
+            }
+          }
+        })
+        yield* history.compact({ keep: { versions: 60 } })
+        const { before } = yield* history.compact({ keep: { versions: 60 } })
+        expect([moment, before]).toEqual([moment, 21])
+        expect(isDone).toBe(true)
+        expect((yield* history.verify).damage).toEqual([])
+        const states = yield* over(counted)
+        yield* load(states, baseline)
+        expect(show(yield* states.stateAt(200)).find(([id]) => id === "a:1")).toEqual(["a:1", "k", 199])
+      }
+    })
+  )
+
   it.effect("of a history that is damaged changes nothing", () =>
     Effect.gen(function* () {
       const counted = Memory.make()

@@ -123,6 +123,49 @@ describe("a transfer", () => {
     })
   )
 
+  it.effect("copies all moves before it drops what a compaction meanwhile dropped", () =>
+    Effect.gen(function* () {
+      for (let moment = 1; moment <= 8; moment++) {
+        const source = Memory.make()
+        const history = yield* over(source)
+        for (let i = 0; i < 10; i++) yield* grow(history, i, { "a:1": i })
+        let asked = 0
+        const info = Effect.gen(function* () {
+          if (++asked === moment) {
+            yield* history.moveHead(3, 1)
+            yield* grow(history, 3, { "a:1": "branch" })
+            yield* history.moveHead(10, 2)
+            yield* history.compact({ keep: { versions: 2 } })
+          }
+          return yield* source.store.info
+        })
+        const target = Memory.make()
+        yield* Transfer.transfer({ ...source.store, info: Effect.orDie(info) }, target.store)
+        yield* Transfer.transfer(source.store, target.store)
+        expect(yield* everything(target.store)).toEqual(yield* everything(source.store))
+      }
+    })
+  )
+
+  it.effect("refuses a target in which more was dropped", () =>
+    Effect.gen(function* () {
+      const [source, target] = [Memory.make(), Memory.make()]
+      const history = yield* over(source)
+      for (let i = 0; i < 2; i++) yield* grow(history, i, { "a:1": i })
+      yield* grow(history, 2, { "c:1": 1 })
+      yield* history.moveHead(2, 1)
+      for (let i = 2; i < 4; i++) yield* grow(history, history.info().head, { "a:1": i })
+      yield* Transfer.transfer(source.store, target.store)
+      const other = yield* over(target)
+      yield* other.tag("one", 1)
+      expect((yield* other.compact({ keep: { versions: 2 } })).dropped).toEqual([[3, 3]])
+      expect(yield* Effect.flip(Transfer.transfer(source.store, target.store))).toMatchObject({
+        _tag: "TargetDiffers",
+        what: "v3"
+      })
+    })
+  )
+
   it.effect("refuses a target with another history, and changes nothing of it", () =>
     Effect.gen(function* () {
       const source = Memory.make()

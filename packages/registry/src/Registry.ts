@@ -506,7 +506,7 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
   let isFollowing = false
   const following: Following.Following = yield* Following.make({
     history,
-    follow,
+    follow: writers.outside(follow),
     isHeld: () => outOfStep.size > 0,
     failed: (error) =>
       Effect.andThen(

@@ -122,6 +122,24 @@ describe.each(backends)("a registry on %s that others write to", (_, place) => {
     })
   )
 
+  it.live("tells a watcher why there is no more, also where compaction left nothing to show before it", () =>
+    Effect.gen(function* () {
+      const store = yield* place
+      const writer = yield* open(store)
+      yield* count(writer.registry, 10)
+      yield* writer.registry.tag("five", 5)
+      const here = yield* open(store)
+      yield* here.bus.handle("bad", () => Handler.reject("no"))
+      yield* here.registry.loadState([])
+      const there = yield* open(store)
+      yield* there.registry.apply([create("b:1", 1, "bad")])
+      yield* count(there.registry, 2)
+      yield* there.registry.compact({ keep: { versions: 1 } })
+      const error = yield* Effect.flip(Stream.runDrain(here.registry.watch({ from: 5 })))
+      expect(error).toMatchObject({ _tag: "HandlerRejected", id: "b:1" })
+    }).pipe(silently)
+  )
+
   it.live("goes on with what compaction left, however far behind it is", () =>
     Effect.gen(function* () {
       const store = yield* place

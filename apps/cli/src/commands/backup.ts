@@ -1,6 +1,6 @@
 /** `backup` and `restore`: copies of a registry's file, and the way back from one. */
-import { existsSync, rmdirSync } from "node:fs"
-import { resolve } from "node:path"
+import { readdirSync, rmdirSync } from "node:fs"
+import { dirname, resolve } from "node:path"
 import * as HistoryUrl from "@heph/history-url/HistoryUrl"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
@@ -81,6 +81,11 @@ export const backup = Command.make(
   ])
 )
 
+/** Removes a folder, and those above it up to the topmost, as long as they are empty. */
+const removeEmpty = (folder: string, topmost: string): void => {
+  for (let at = folder; at.startsWith(topmost) && readdirSync(at).length === 0; at = dirname(at)) rmdirSync(at)
+}
+
 export const restore = Command.make(
   "restore",
   { from: Argument.String("backup").pipe(Argument.withDescription("The file to restore; it stays as it is")) },
@@ -89,8 +94,7 @@ export const restore = Command.make(
       const { restore } = yield* loadBackup
       const { filename, folder } = yield* location
       // A registry is a folder, which is made where there is none; without a backup in it, it goes again.
-      const isNew = folder !== undefined && !existsSync(folder)
-      if (isNew) yield* HistoryUrl.makeFolder(folder)
+      const topmost = folder === undefined ? undefined : yield* HistoryUrl.makeFolder(folder)
       let label = "reading the backup"
       const restored = yield* restore({
         from: resolve(from),
@@ -98,7 +102,7 @@ export const restore = Command.make(
         onProgress: ({ bytes, total }) => (label = `copied ${Words.size(bytes)} of ${Words.size(total)}`)
       }).pipe(
         Progress.during(() => label),
-        Effect.onError(() => Effect.sync(() => isNew && rmdirSync(folder)))
+        Effect.onError(() => Effect.sync(() => topmost !== undefined && removeEmpty(folder!, topmost)))
       )
       const { head, replaced, versions } = restored
       if (yield* Flags.Json) {

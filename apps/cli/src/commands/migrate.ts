@@ -4,6 +4,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import * as Flags from "../Flags.ts"
 import * as Json from "../Json.ts"
 import { note, Output, print } from "../Output.ts"
@@ -25,6 +26,11 @@ const standing = (clock: Clock.Clock, millis: number): Clock.Clock => ({
   sleep: (duration) => clock.sleep(duration)
 })
 
+const isSame = (a: HistoryUrl.Location, b: HistoryUrl.Location): boolean =>
+  a._tag === "Postgres" && b._tag === "Postgres"
+    ? Redacted.value(a.url) === Redacted.value(b.url) && a.schema === b.schema && a.registry === b.registry
+    : HistoryUrl.label(a) === HistoryUrl.label(b)
+
 export const migrate = Command.make(
   "migrate",
   {
@@ -39,7 +45,7 @@ export const migrate = Command.make(
           reason: "memory: ends with the command; name a folder, a file or a server"
         })
       }
-      if (HistoryUrl.label(source) === HistoryUrl.label(target)) {
+      if (isSame(source, target)) {
         return yield* new Flags.InvalidUsage({ reason: "--from and --to name the same store" })
       }
       const { transfer } = yield* Effect.promise(() => import("@heph/history/Transfer"))

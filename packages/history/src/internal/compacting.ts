@@ -50,7 +50,7 @@ export const compact = Effect.fnUntraced(function* (
   if (dryRun === true || drop.length === 0) return compacted
   const records: Array<HistoryStore.VersionRecord> = []
   for (const { parent, way } of fold) {
-    const record = yield* folded(store, parent, way, info.checkpoints, loadCheckpoint)
+    const record = yield* folded(store, tree, parent, way, info.checkpoints, loadCheckpoint)
     records.push({ ...record, folded: way.reduce((sum, id) => sum + tree.weights.get(id)!, -1) })
   }
   yield* store.compact({ drop, fold: records, last: tree.ids.at(-1)! })
@@ -60,6 +60,20 @@ export const compact = Effect.fnUntraced(function* (
   return compacted
 })
 
+type Survey = Effect.Success<ReturnType<typeof survey>>
+
+/** What was surveyed is not what is there any more: plan again. */
+const busy = (detail: string) =>
+  Effect.fail(new HistoryStore.HistoryStoreError({ reason: "Busy", store: "the history", detail }))
+
+/** What is gone was dropped by another compaction, or with a new checkpoint. */
+const stillThere = <A, E>(what: string, read: Effect.Effect<A, E | HistoryStore.HistoryStoreError>) =>
+  Effect.catch(read, (error) =>
+    error instanceof HistoryStore.HistoryStoreError && error.reason === "NotFound"
+      ? busy(`${what} was dropped by another process; nothing was changed`)
+      : Effect.fail(error)
+  )
+
 /** Every version that there is, with what compaction asks of it. */
 const survey = Effect.fnUntraced(function* (store: Store) {
   const ids: Array<number> = []
@@ -67,14 +81,16 @@ const survey = Effect.fnUntraced(function* (store: Store) {
   const timestamps: Array<number> = []
   /** How many versions each is, with those that were folded into it. */
   const weights = new Map<number, number>()
+  const parentOf = new Map<number, number>()
   for (;;) {
     const page = yield* store.versions({ after: ids.at(-1) ?? 0, limit: 1000 })
-    if (page.length === 0) return { ids, parents, timestamps, weights }
+    if (page.length === 0) return { ids, parents, timestamps, weights, parentOf }
     for (const { folded = 0, id, parent, timestamp } of page) {
       ids.push(id)
       parents.push(parent)
       timestamps.push(timestamp)
       weights.set(id, 1 + folded)
+      parentOf.set(id, parent)
     }
     yield* Effect.yieldNow
   }
@@ -83,6 +99,7 @@ const survey = Effect.fnUntraced(function* (store: Store) {
 /** The last version of a way, as the child of the version that the way begins after. */
 const folded = Effect.fnUntraced(function* (
   store: Store,
+  { parentOf, weights }: Survey,
   parent: number,
   way: ReadonlyArray<number>,
   checkpoints: ReadonlyArray<number>,
@@ -100,28 +117,28 @@ const folded = Effect.fnUntraced(function* (
       return Effect.void
     })
 
+  const id = way.at(-1)!
   let rest = way
   // A checkpoint is all that was done since v0.
   const checkpoint = parent === 0 ? way.findLast((version) => checkpoints.includes(version)) : undefined
   if (checkpoint !== undefined) {
-    yield* extend(checkpoint, yield* loadCheckpoint(checkpoint))
+    yield* extend(checkpoint, yield* stillThere(`the checkpoint of v${checkpoint}`, loadCheckpoint(checkpoint)))
     rest = way.slice(way.indexOf(checkpoint) + 1)
   }
+  let record: HistoryStore.VersionRecord | undefined
   for (let start = 0; start < rest.length; start += pageSize) {
-    for (const record of yield* store.versions({ ids: rest.slice(start, start + pageSize) })) {
-      yield* extend(record.id, [yield* record.changeset.value])
-    }
+    const ids = rest.slice(start, start + pageSize)
+    const page = yield* store.versions({ ids })
+    const isSurveyed = ids.every((id, i) => {
+      const found = page[i]
+      return found?.id === id && found.parent === parentOf.get(id) && 1 + (found.folded ?? 0) === weights.get(id)
+    })
+    if (!isSurveyed) return yield* busy(`versions up to v${id} were dropped by another process; nothing was changed`)
+    for (record of page) yield* extend(record.id, [yield* stillThere(`v${record.id}`, record.changeset.value)])
     yield* Effect.yieldNow
   }
-  const id = way.at(-1)!
-  const [record] = yield* store.versions({ ids: [id] })
-  if (record === undefined) {
-    return yield* new HistoryStore.HistoryStoreError({
-      reason: "Busy",
-      store: "the history",
-      detail: `v${id} was dropped by another compaction; nothing was changed`
-    })
-  }
+  record ??= (yield* store.versions({ ids: [id] }))[0]
+  if (record === undefined) return yield* busy(`v${id} was dropped by another process; nothing was changed`)
   const { changeset } = Delta.order(Trace.fold(trace))
   return {
     ...record,

@@ -40,16 +40,16 @@ export const extend = (trace: Trace, changesets: Iterable<ChangeSet.ChangeSet>):
   return problem === undefined ? Result.succeed({ entries, originals }) : Result.fail(problem)
 }
 
-/** One changeset with this trace, in the order of ids: what the changesets of the trace did, folded. */
+/** One changeset with this trace: what the changesets of the trace did, folded. */
 export const fold = ({ entries, originals }: Trace): ChangeSet.ChangeSet => {
   const operations: Array<Operation.Operation> = []
-  State.diff(originals, entries, (original, now) => {
-    if (original !== undefined && now?.kind === original.kind) operations.push(Operation.update(now, original))
-    else {
-      if (original !== undefined) operations.push(Operation.remove(original.id, original))
-      if (now !== undefined) operations.push(Operation.create(now))
-    }
-  })
+  for (const original of originals) {
+    const now = entries.get(original.id)
+    // Also where it is the same again: that the history touched it tells whether it fits a baseline.
+    if (now?.kind === original.kind) operations.push(Operation.update(now, original))
+    else operations.push(Operation.remove(original.id, original), ...(now === undefined ? [] : [Operation.create(now)]))
+  }
+  for (const entry of entries) if (!originals.has(entry.id)) operations.push(Operation.create(entry))
   return operations
 }
 

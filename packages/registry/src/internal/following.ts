@@ -58,7 +58,12 @@ export const make = Effect.fnUntraced(function* ({ failed, follow, history, isHe
     Effect.andThen(Effect.suspend(() => (isHeld() ? Effect.void : Effect.catch(patiently(follow), failed)))),
     Effect.forever
   )
-  const listening = Effect.catch(patiently(Stream.runForEach(history.changes, () => again)), failed)
+  // A store that can no longer be listened to may be one day, when somebody has put it right.
+  const listening = Stream.runForEach(history.changes, () => again).pipe(
+    patiently,
+    Effect.catch((error) => Effect.andThen(failed(error), Effect.sleep("30 seconds"))),
+    Effect.forever
+  )
   const running = yield* RcRef.make({
     acquire: Effect.andThen(Effect.forkScoped(handling), Effect.forkScoped(listening))
   })

@@ -75,21 +75,33 @@ export const make = (history: History["Service"]) => {
     },
     /** Every version after `from`, once each, by id. */
     stream: (from: number) => {
+      // The last one that was shown, and how far the watcher has looked: compaction leaves gaps.
+      let shown = from
       let cursor = from
-      const next = Effect.gen(function* () {
-        while (cursor >= seen) yield* wokenAfter(cursor)
+      const look = Effect.gen(function* () {
         const records = atHand(cursor) ?? (yield* patiently(history.versions({ after: cursor, limit: batchSize })))
-        if (cursor > 0 && records[0] !== undefined && records[0].id > cursor + 1) {
-          // Compaction folded what came next into it. Where it took the cursor too, that would not follow from it.
-          const [there] = yield* patiently(history.versions({ ids: [cursor] }))
+        if (shown > 0 && records[0] !== undefined && records[0].id > shown + 1) {
+          // Compaction folded what came next into it. Where it took the last one shown too, that would not follow from it.
+          const [there] = yield* patiently(history.versions({ ids: [shown] }))
           if (there === undefined) {
             const { last } = history.info()
-            return yield* new UnknownVersion({ version: String(cursor), last, next: records[0].id })
+            return yield* new UnknownVersion({ version: String(shown), last, next: records[0].id })
           }
         }
         const batch: Array<Committed> = []
         for (const record of records) if (record.id <= seen) batch.push(yield* patiently(committed(record)))
-        cursor = batch.at(-1)?.version.id ?? cursor
+        return batch
+      })
+      const next = Effect.gen(function* () {
+        while (cursor >= seen) yield* wokenAfter(cursor)
+        const until = seen
+        // A large changeset that was compacted between the look at its version and the look at itself is looked for again.
+        const batch = yield* Effect.retry(look, {
+          while: (error) => error._tag === "HistoryStoreError" && error.reason === "NotFound",
+          times: 5
+        })
+        shown = batch.at(-1)?.version.id ?? shown
+        cursor = batch.length === 0 ? until : shown
         return batch
       })
       return Stream.flattenIterable(Stream.fromEffectRepeat(next))

@@ -146,6 +146,8 @@ export const make = ({ append, durable, publish }: Options) => {
           })
         )
       }),
+    /** An effect that is part of no transaction, whoever begins it: what runs on by itself. */
+    outside: <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> => Effect.provideService(effect, Within, []),
     /** Marks an effect as part of a transaction of this registry: whoever it calls must not wait for a turn. */
     within: <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
       Effect.flatMap(Within, (outer) => {
