@@ -91,12 +91,20 @@ export const run = (args: ReadonlyArray<string>): Effect.Effect<number> => {
 export const main = (): void => runMain(run(process.argv.slice(2)))
 
 /** Runs an effect as this process, which ends with the exit code that it succeeds with, or with 130. */
-export const runMain = (program: Effect.Effect<number>): void =>
+export const runMain = (program: Effect.Effect<number>): void => {
+  // The first Ctrl-C lets what is on its way come to an end. Whoever presses it again does not want to wait.
+  let interrupts = 0
+  process.on("SIGINT", () => {
+    if (++interrupts < 2) return
+    process.stderr.write("interrupted again: ended at once; what was on its way may or may not have been done\n")
+    process.exit(130)
+  })
   NodeRuntime.runMain(program, {
     disableErrorReporting: true,
     teardown: (exit, onExit) =>
       onExit(Exit.isSuccess(exit) ? Number(exit.value) : Cause.hasInterrupts(exit.cause) ? 130 : 1)
   })
+}
 
 const tell = (tag: string, message: string, isJson: boolean): Effect.Effect<void> =>
   Effect.flatMap(Output, ({ err }) =>

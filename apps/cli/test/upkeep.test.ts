@@ -225,7 +225,8 @@ describe("compact", () => {
         expect(errorOf(yield* inside(store, ["revert", "v6", "--json"]))).toMatchObject({ _tag: "FoldedVersion" })
         const log = yield* inside(store, ["log"])
         expect(log.stdout).toContain("set 6 (and 2 versions before it)")
-        expect(yield* ask(store, "verify")).toMatchObject({ ok: true })
+        expect(yield* ask(store, "verify")).toMatchObject({ ok: true, versions: 5 })
+        expect((yield* inside(store, ["status"])).stdout).toContain("5 versions, up to v8; others were compacted")
       }
     })
   )

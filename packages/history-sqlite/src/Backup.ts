@@ -231,7 +231,10 @@ const notRotated = (made: string) => (error: BackupError) =>
 export const restore: (options: RestoreOptions) => Effect.Effect<Restored, BackupError> = Effect.fn("Backup.restore")(
   function* ({ filename, from, now, onProgress = () => {} }: RestoreOptions) {
     const begun = yield* Clock.currentTimeMillis
-    const source = yield* sourceFile(from, "list the backups of a folder with Backup.list")
+    const source = yield* sourceFile(
+      from,
+      "backups are in the folder backups beside the store, unless they were made elsewhere"
+    )
     const target = yield* restored(filename)
     if (source === target) {
       return yield* backupError("Unsupported", source, "it is the store itself; restore it from another file")

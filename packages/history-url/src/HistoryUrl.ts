@@ -115,6 +115,13 @@ const postgres = (url: string): Result.Result<Location, InvalidHistoryUrl> => {
   if (parsed === null || !/^postgres(ql)?:\/\//i.test(url)) {
     return invalid("the PostgreSQL URL", "it must be postgres://user:password@host:port/database, percent-encoded")
   }
+  // A password that is written as it is may cut the URL short, and would be taken for a part that is shown.
+  if (/[@#]/.test(url.replace(/^\w+:\/\/[^/?#]*/, ""))) {
+    return invalid(
+      "the PostgreSQL URL",
+      "in its user, password and parameters / ? # @ must be percent-encoded, as %2F %3F %23 %40"
+    )
+  }
   const taken: { [name: string]: string | undefined } = {}
   for (const name of ["schema", "registry"]) {
     const values = parsed.searchParams.getAll(name)

@@ -77,6 +77,10 @@ describe("a text", () => {
     ["sqlite://host/file.db", "on this machine"],
     ["postgres:db", "must be postgres://"],
     ["postgres://me:secret@db:port/app", "must be postgres://"],
+    ["postgres://me:p@ss/secret@db/app", "must be percent-encoded"],
+    ["postgres://me:12/34secret@db/app", "must be percent-encoded"],
+    ["postgres://me:5432#secret@db/app", "must be percent-encoded"],
+    ["postgres://me:5432?secret@db/app", "must be percent-encoded"],
     ["postgres://me:secret@db/app?schema=a&schema=b", "?schema must have one value"],
     ["postgres://me:secret@db/app?registry=", "?registry must have one value"]
   ])("B18: %j names none, and says so without what may be secret", (url, reason) => {

@@ -518,14 +518,14 @@ export const makeWith = Effect.fnUntraced(function* (options?: Options) {
 
   const verify = Effect.gen(function* () {
     const damage = yield* store.verify
-    const { last } = yield* store.info
-    if (damage.length > 0 || !store.capabilities.travel) return { versions: last, damage }
+    const there = Precondition.count(yield* store.info)
+    if (damage.length > 0 || !store.capabilities.travel) return { versions: there, damage }
     for (let left = replans; ; left--) {
       const now = yield* store.info
       const found = yield* Effect.result(examine(store, now, checkpointOperations))
       // What it read while another process compacted does not hang together.
       if (left > 0 && !isSame((yield* store.info).dropped, now.dropped)) continue
-      return { versions: now.last, damage: yield* Effect.fromResult(found) }
+      return { versions: Precondition.count(now), damage: yield* Effect.fromResult(found) }
     }
   }).pipe(Effect.withSpan("History.verify"))
 

@@ -25,6 +25,10 @@ export const isIn = (runs: ReadonlyArray<Run>, version: number): boolean => {
   return low < runs.length && runs[low]![0] <= version
 }
 
+/** How many versions there are, v0 not counted. */
+export const count = ({ dropped, last }: Pick<Facts, "last" | "dropped">): number =>
+  dropped.reduce((left, [from, to]) => left - (to - from + 1), last)
+
 /** Two lists of runs as one, ascending, with runs that touch made one. */
 export const union = (a: ReadonlyArray<Run>, b: ReadonlyArray<Run>): ReadonlyArray<Run> => {
   const merged: Array<Run> = []

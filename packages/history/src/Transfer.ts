@@ -61,7 +61,7 @@ const batchSize = 128
 const batchBytes = 4_000_000
 
 /**
- * Brings everything of one store to another; tags become those of the source. The target must hold nothing, or a beginning of the source, and have been
+ * Brings everything of one store to another; tags of the source move where they are there, and others stay. The target must hold nothing, or a beginning of the source, and have been
  * made at the same time: build it under a `Clock` that stands where the source's `info.created` says. Reads the source
  * once, and the target once for what it holds already.
  */
@@ -83,17 +83,18 @@ export const transfer = Effect.fn("Transfer.transfer")(function* (
     const target = yield* to.info
     const compared = yield* Effect.result(compareStates(from, to, target, options?.samples ?? 16, told))
     if (shown(yield* from.info) !== shown(now)) continue
-    if (shown(target) !== shown(now)) return yield* differs("what compaction dropped", "is something else")
+    if (shown(target, now.tags.keys()) !== shown(now))
+      return yield* differs("what compaction dropped", "is something else")
     const verified = yield* Effect.fromResult(compared)
-    /** How many versions there are after one. */
-    const left = (after: number) =>
-      target.dropped.reduce(
-        (sum, [first, last]) => sum - Math.max(last - Math.max(first, after + 1) + 1, 0),
-        target.last - after
-      )
+    /** How many versions there are up to one. */
+    const upTo = (last: number) =>
+      Precondition.count({
+        last,
+        dropped: target.dropped.flatMap(([a, b]) => (a > last ? [] : [[a, Math.min(b, last)] as const]))
+      })
     return {
-      versions: left(0),
-      copied: left(before),
+      versions: upTo(target.last),
+      copied: upTo(target.last) - upTo(before),
       moves: target.revision,
       tags: target.tags.size,
       verified
@@ -102,8 +103,11 @@ export const transfer = Effect.fn("Transfer.transfer")(function* (
 })
 
 /** What two stores that hold the same have in common, as text. */
-const shown = ({ created, dropped, head, last, revision, tags }: HistoryStore.StoreInfo): string =>
-  JSON.stringify([created, dropped, head, last, revision, [...tags].sort(([a], [b]) => (a < b ? -1 : 1))])
+const shown = (
+  { created, dropped, head, last, revision, tags }: HistoryStore.StoreInfo,
+  names: Iterable<string> = tags.keys()
+): string =>
+  JSON.stringify([created, dropped, head, last, revision, [...names].sort().map((name) => [name, tags.get(name)])])
 
 const differs = (what: string, reason: string) => Effect.fail(new TargetDiffers({ what, reason }))
 
@@ -222,7 +226,6 @@ const settle = Effect.fnUntraced(function* (from: Store, to: Store, source: Hist
   for (const [name, version] of source.tags) {
     if (target.tags.get(name) !== version && version <= target.last) yield* to.tag(name, version)
   }
-  for (const name of target.tags.keys()) if (!source.tags.has(name)) yield* to.tag(name, null)
 
   const drop = Precondition.difference(source.dropped, target.dropped).filter(([, last]) => last <= target.last)
   if (drop.length > 0) {

@@ -80,11 +80,15 @@ export const make = (options?: { readonly yielding?: boolean }): Counted => {
           checkpoints.set(version, Array.from(chunks))
         }),
       load: (version) =>
-        done(() => {
+        Effect.suspend(() => {
           const chunks = checkpoints.get(version)
-          if (chunks === undefined) throw new Error(`no checkpoint of v${version} was asked for`)
+          if (chunks === undefined) {
+            return Effect.fail(
+              new HistoryStore.HistoryStoreError({ reason: "NotFound", store: "test", detail: "none" })
+            )
+          }
           count = { ...count, chunks: count.chunks + chunks.length }
-          return chunks
+          return done(() => chunks)
         }),
       drop: (versions) => Effect.sync(() => versions.forEach((version) => checkpoints.delete(version)))
     },

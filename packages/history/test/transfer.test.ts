@@ -147,6 +147,25 @@ describe("a transfer", () => {
     })
   )
 
+  it.effect("moves the tags of the source, and leaves those that the target alone has", () =>
+    Effect.gen(function* () {
+      const [source, target] = [Memory.make(), Memory.make()]
+      const history = yield* over(source)
+      for (let i = 0; i < 3; i++) yield* grow(history, i, { "a:1": i })
+      yield* history.tag("release", 1)
+      yield* Transfer.transfer(source.store, target.store)
+      yield* history.tag("release", 2)
+      yield* target.store.tag("here", 3)
+      yield* Transfer.transfer(source.store, target.store)
+      expect((yield* target.store.info).tags).toEqual(
+        new Map([
+          ["release", 2],
+          ["here", 3]
+        ])
+      )
+    })
+  )
+
   it.effect("refuses a target in which more was dropped", () =>
     Effect.gen(function* () {
       const [source, target] = [Memory.make(), Memory.make()]

@@ -18,6 +18,7 @@ import * as State from "@heph/entry/State"
 import * as HistoryMemory from "@heph/history-memory/HistoryMemory"
 import * as History from "@heph/history/History"
 import * as HistoryStore from "@heph/history/HistoryStore"
+import * as Precondition from "@heph/history/Precondition"
 import type * as Version from "@heph/history/Version"
 import * as DependencyGraph from "@heph/resolver/DependencyGraph"
 import type * as DependencyPattern from "@heph/resolver/DependencyPattern"
@@ -87,6 +88,8 @@ export interface Status {
   readonly entries: number
   /** The newest version of any branch. */
   readonly last: number
+  /** How many versions there are, v0 not counted: less than `last` where compaction was. */
+  readonly versions: number
   readonly tags: ReadonlyMap<string, number>
   readonly capabilities: HistoryStore.Capabilities
   /** The ids whose handlers may be out of step; while there are some, writes are refused. */
@@ -542,6 +545,7 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
       version: visible.version,
       entries: visible.size,
       last: history.info().last,
+      versions: Precondition.count(history.info()),
       tags: history.info().tags,
       capabilities: history.capabilities,
       outOfStep: [...outOfStep].sort()

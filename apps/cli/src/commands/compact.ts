@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Flags from "../Flags.ts"
 import * as Json from "../Json.ts"
-import { Output, print } from "../Output.ts"
+import { note, Output, print } from "../Output.ts"
 import * as Progress from "../Progress.ts"
 import * as Store from "../Store.ts"
 import * as Table from "../Table.ts"
@@ -40,8 +40,15 @@ export const compact = Command.make(
       const at = yield* Store.location
       const compacted = yield* Store.history(at, { readOnly: dryRun }).pipe(
         Effect.flatMap((history) => history.compact({ keep, dryRun })),
-        Progress.during("reading the history"),
-        Effect.scoped
+        Progress.during(dryRun ? "reading the history" : "compacting"),
+        Effect.scoped,
+        Effect.onInterrupt(() =>
+          dryRun
+            ? Effect.void
+            : note(
+                "broken off: see with heph log whether versions were dropped; the same command gives back their room"
+              )
+        )
       )
       if (yield* Flags.Json) return yield* print(Json.stringify({ ...compacted, dryRun }))
       yield* print(yield* told(compacted, dryRun))
@@ -63,7 +70,11 @@ export const compact = Command.make(
 
 const told = Effect.fnUntraced(function* ({ after, before, checkpoints, dropped, folded }: Compacted, dryRun: boolean) {
   const { out } = yield* Output
-  if (dropped.length === 0) return `Nothing to drop: all of ${Words.count(before, "version")} stay.`
+  if (dropped.length === 0) {
+    return before === 1
+      ? "Nothing to drop: the only version stays."
+      : `Nothing to drop: all of ${Words.count(before, "version")} stay.`
+  }
   const some = (texts: ReadonlyArray<string>, limit = 12) =>
     texts.length <= limit ? texts.join(", ") : `${texts.slice(0, limit).join(", ")} and ${texts.length - limit} more`
   const rows = [
@@ -71,6 +82,6 @@ const told = Effect.fnUntraced(function* ({ after, before, checkpoints, dropped,
     ["folded into", some(folded.map((version) => `v${version}`))],
     ...(checkpoints.length === 0 ? [] : [["checkpoints", some(checkpoints.map((version) => `of v${version}`))]])
   ]
-  const sum = `${Words.count(before - after, "version")} of ${before.toLocaleString("en")} ${dryRun ? "would go" : "are gone"}; ${after.toLocaleString("en")} stay.`
+  const sum = `${Words.count(before - after, "version")} of ${before.toLocaleString("en")} ${dryRun ? "would go" : before - after === 1 ? "is gone" : "are gone"}; ${after.toLocaleString("en")} stay.`
   return `${out.style.bold(sum)}\n${Table.render([{ mark: (cell, style) => style.dim(cell) }, {}], rows, out)}`
 })

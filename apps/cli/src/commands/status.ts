@@ -20,7 +20,7 @@ export const status = Command.make("status", {}, () =>
     const location = yield* Store.location
     const store = HistoryUrl.label(location)
     const registry = yield* Store.forReading
-    const { entries, last, tags, version } = registry.status()
+    const { entries, last, tags, version, versions } = registry.status()
     if (yield* Flags.Json) {
       return yield* print(Json.stringify({ store, version, head: version, last, entries, tags }))
     }
@@ -37,7 +37,12 @@ export const status = Command.make("status", {}, () =>
         "head",
         `v${version}, ${Words.ago(head.timestamp, now)}, ${Words.moment(head.timestamp)}${head.message === undefined ? "" : `: ${head.message}`}`
       ],
-      ["versions", last === 0 ? "none yet" : `${Words.count(last, "version")}, up to v${last}`],
+      [
+        "versions",
+        last === 0
+          ? "none yet"
+          : `${Words.count(versions, "version")}, up to v${last}${versions < last ? "; others were compacted" : ""}`
+      ],
       ["entries", `${Words.count(entries, "entry", "entries")} in ${Words.count(namespaces.size, "namespace")}`],
       ["tags", named.length === 0 ? "none" : named.join(", ")]
     ]

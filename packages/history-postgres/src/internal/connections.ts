@@ -9,6 +9,7 @@
 import type { HistoryStoreError } from "@heph/history/HistoryStore"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { Client, type ClientConfig, type QueryResult, TypeOverrides } from "pg"
@@ -68,6 +69,9 @@ const int8 = 20
 /** Those of the driver, but for `int8`: every number stored is a safe integer. For these connections alone. */
 const parsers = new TypeOverrides()
 parsers.setTypeParser(int8, Number)
+
+/** How long the server may take to say goodbye. */
+const farewell = "1 second"
 
 /** A connection at work. */
 interface Lease {
@@ -166,9 +170,14 @@ export const make = Effect.fnUntraced(function* ({
   const disconnect = (lease: Lease): Effect.Effect<void> =>
     Effect.suspend(() => {
       if (lease.processId !== undefined) own.delete(lease.processId)
-      if (!lease.busy && !lease.broken) return Effect.promise(() => lease.client.end())
-      lease.client.connection.stream.destroy()
-      return Effect.void
+      const cut = Effect.sync(() => void lease.client.connection.stream.destroy())
+      if (lease.busy || lease.broken) return cut
+      // Over a connection that has gone silent no farewell is ever answered.
+      return Effect.callback<void>((resume) => lease.client.end(() => resume(Effect.void))).pipe(
+        Effect.interruptible,
+        Effect.timeoutOption(farewell),
+        Effect.flatMap((said) => (Option.isSome(said) ? Effect.void : cut))
+      )
     })
 
   const giveBack = (lease: Lease): Effect.Effect<void> => {

@@ -182,7 +182,9 @@ const openForReading = (filename: string, settings: Settings): Opened => {
     return closingOnError(database, () => ready(database, filename, false, () => database.close()))
   } catch (cause) {
     // Reading a write-ahead log takes an index beside the file, which cannot be made in a folder that is read-only.
-    if (!isNative(cause, "SQLITE_CANTOPEN") && !isNative(cause, "SQLITE_READONLY")) throw cause
+    // Nor on a disk that is full, which is when a copy of what is on it is wanted most.
+    const codes = ["SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR_SHMSIZE", "SQLITE_FULL"]
+    if (!codes.some((code) => isNative(cause, code))) throw cause
   }
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "heph-history-"))
   const remove = () => fs.rmSync(folder, { recursive: true, force: true })

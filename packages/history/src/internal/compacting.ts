@@ -47,13 +47,14 @@ export const compact = Effect.fnUntraced(function* (
     before: tree.ids.length,
     after: left
   }
-  if (dryRun === true || drop.length === 0) return compacted
+  // Also with nothing to drop: the room of what a compaction before left, because it was broken off, is given back.
+  if (dryRun === true) return compacted
   const records: Array<HistoryStore.VersionRecord> = []
   for (const { parent, way } of fold) {
     const record = yield* folded(store, tree, parent, way, info.checkpoints, loadCheckpoint)
     records.push({ ...record, folded: way.reduce((sum, id) => sum + tree.weights.get(id)!, -1) })
   }
-  yield* store.compact({ drop, fold: records, last: tree.ids.at(-1)! })
+  yield* store.compact({ drop, fold: records, last: tree.ids.at(-1) ?? 0 })
   // From v0 one changeset leads there now, which is all that a checkpoint is.
   const superfluous = compacted.checkpoints.filter((version) => ontoRoot.has(version))
   if (superfluous.length > 0) yield* store.checkpoints.drop(superfluous)
