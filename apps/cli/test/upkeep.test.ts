@@ -1,10 +1,12 @@
 /** Stores by URL, backup and restore, compaction and migration, as people use them. */
 import { randomUUID } from "node:crypto"
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { type AddressInfo, connect, createServer, type Socket } from "node:net"
 import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import * as Postgres from "@heph/test-postgres/url"
 import * as Effect from "effect/Effect"
+import { onTestFinished } from "vitest"
 import { contents, definitions, ended, folder, heph, inside, json, start, write } from "./support.ts"
 
 const entry = (n: number) => definitions("app", [{ name: "a", kind: "k", n }])
@@ -123,6 +125,51 @@ describe("a store by its URL", () => {
     }
     expect(await done).toMatchObject({ code: 130, stderr: "" })
     expect(seen).toEqual([1, 2, 3])
+  })
+})
+
+describe("a connection that has gone silent", () => {
+  /** A server that hears nothing more, and says nothing, once a text was sent to it. */
+  const silentAfter = async (text: string) => {
+    const { hostname, port } = new URL(Postgres.url())
+    const heard: { silent: boolean } = { silent: false }
+    const sockets: Array<Socket> = []
+    const proxy = createServer((client) => {
+      const upstream = connect(Number(port), hostname)
+      sockets.push(client, upstream)
+      client.on("data", (data) => {
+        heard.silent ||= data.includes(text)
+        if (!heard.silent) upstream.write(data)
+      })
+      upstream.on("data", (data) => {
+        if (!heard.silent) client.write(data)
+      })
+      for (const socket of [client, upstream]) socket.on("error", () => {})
+      client.on("close", () => upstream.destroy())
+    })
+    await new Promise<void>((resolve) => void proxy.listen(0, "127.0.0.1", resolve))
+    onTestFinished(() => {
+      for (const socket of sockets) socket.destroy()
+      proxy.close()
+    })
+    const url = new URL(server())
+    url.host = `127.0.0.1:${(proxy.address() as AddressInfo).port}`
+    return { url: url.href, heard }
+  }
+  const until = async (condition: () => boolean) => {
+    while (!condition()) await new Promise((resolve) => setImmediate(resolve))
+  }
+
+  it("does not keep whoever interrupts twice, who is told that nobody knows", async () => {
+    const at = folder({ "app.yaml": entry(1) })
+    const { heard, url } = await silentAfter(".versions (registry")
+    const applying = start(at, ["--store", url, "apply", "app.yaml"])
+    const done = ended(applying)
+    await until(() => heard.silent)
+    applying.kill("SIGINT")
+    const again = setInterval(() => applying.kill("SIGINT"), 100)
+    expect(await done).toMatchObject({ code: 130, stderr: expect.stringContaining("may or may not") as unknown })
+    clearInterval(again)
   })
 })
 
