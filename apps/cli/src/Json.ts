@@ -29,7 +29,11 @@ export const stringify = (value: unknown, options?: Options): string => {
       case "bigint":
         return JSON.rawJSON(String(found))
       case "number":
-        return Number.isFinite(found) ? found : { $number: String(found) }
+        if (!Number.isFinite(found)) return { $number: String(found) }
+        // Beyond 2^53 the shortest text of a number is mostly another integer than the number is.
+        return Number.isInteger(found) && !Number.isSafeInteger(found) && Math.abs(found) < 1e21
+          ? JSON.rawJSON(String(BigInt(found)))
+          : found
       case "object":
         return found === null ? null : fromObject(found, isSorted && isWithin)
       default:

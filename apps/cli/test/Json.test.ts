@@ -58,6 +58,12 @@ describe("Json", () => {
     )
   })
 
+  it("says what integer a number beyond 2^53 is", () => {
+    expect(Json.stringify([-19_886_050_829_972_352, 2 ** 60, 1e300])).toBe(
+      "[-19886050829972352,1152921504606846976,1e+300]"
+    )
+  })
+
   it("sorted, equal values are equal texts, and the outermost record keeps its order", () => {
     fc.assert(
       fc.property(value, (value) => {
