@@ -69,13 +69,13 @@ export const at: Flag.Flag<string> = Flag.String("at").pipe(
 export const version = (name: string, description = "7, v7, a tag, or head"): Argument.Argument<string> =>
   Argument.String(name).pipe(Argument.withDescription(description))
 
-/** `--limit`: at least 1. */
-export const limit = (description: string) =>
-  Flag.Int("limit").pipe(
+/** How many of something: at least 1. */
+export const count = (name: string, description: string) =>
+  Flag.Int(name).pipe(
     Flag.withMetavar("n"),
     Flag.withDescription(description),
     Flag.filter(
-      (limit) => limit >= 1,
+      (count) => count >= 1,
       () => "a whole number from 1 on"
     ),
     Flag.optional

@@ -4,7 +4,6 @@ import { dirname, resolve } from "node:path"
 import * as HistoryUrl from "@heph/history-url/HistoryUrl"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
-import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -37,15 +36,7 @@ export const backup = Command.make(
       Argument.withDescription("A file that is not there yet, or a folder; backups/ in the registry's folder"),
       Argument.optional
     ),
-    keep: Flag.Int("keep").pipe(
-      Flag.withMetavar("n"),
-      Flag.withDescription("Keep the newest n backups of this registry in the folder, and delete older ones"),
-      Flag.filter(
-        (keep) => keep >= 1,
-        () => "a whole number from 1 on"
-      ),
-      Flag.optional
-    )
+    keep: Flags.count("keep", "Keep the newest n backups of this registry in the folder, and delete older ones")
   },
   ({ keep, to }) =>
     Effect.gen(function* () {

@@ -28,7 +28,7 @@ export const find = Command.make(
       Flag.optional
     ),
     desc: Flags.toggle("desc", "The other way round"),
-    limit: Flags.limit("At most so many entries"),
+    limit: Flags.count("limit", "At most so many entries"),
     data: Flags.toggle("data", "Print the data of the entries too"),
     explain: Flags.toggle("explain", "Print how the entries are found, in place of them")
   },

@@ -14,7 +14,7 @@ import * as Words from "../Words.ts"
 /** Versions read and printed at a time. */
 const pageSize = 1000
 
-export const log = Command.make("log", { limit: Flags.limit("At most so many versions") }, ({ limit }) =>
+export const log = Command.make("log", { limit: Flags.count("limit", "At most so many versions") }, ({ limit }) =>
   Effect.gen(function* () {
     const registry = yield* Store.forReading
     const { last, tags, version: head } = registry.status()

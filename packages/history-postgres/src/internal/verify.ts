@@ -2,7 +2,7 @@
  * Reads a whole registry and lists what is wrong with it. All of it is read as of one moment, on a connection of its own,
  * a page of rows at a time.
  */
-import type { Damage, HistoryStoreError, Run } from "@heph/history/HistoryStore"
+import type { Damage, HistoryStoreError } from "@heph/history/HistoryStore"
 import * as Packed from "@heph/history/Packed"
 import * as Precondition from "@heph/history/Precondition"
 import type * as Stored from "@heph/history/storage/Stored"
@@ -14,6 +14,7 @@ import {
   checkpointChecksum,
   chunkChecksum,
   decodeText,
+  inlineBytes,
   isSound,
   moveChecksum,
   parseRuns,
@@ -109,7 +110,7 @@ const versions: Part = (examined) =>
     const leftover = yield* readLeftover(examined)
     let expected = 1
     const missing = (end: number) => {
-      for (const run of without(expected, end - 1, facts.dropped)) {
+      for (const run of Precondition.difference([[expected, end - 1]], facts.dropped)) {
         const reason = run[0] === run[1] ? "it is missing" : `they are missing, up to v${run[1]}`
         report(`v${run[0]}`, reason)
       }
@@ -122,7 +123,7 @@ const versions: Part = (examined) =>
     const next = cursor<VersionRow>(
       examined,
       `SELECT id, parent, revision, "timestamp", message, author, created, updated, deleted, folded, checksum, moved,
-           zstd, CASE WHEN length(bytes) <= 16384 THEN bytes END AS bytes
+           zstd, CASE WHEN length(bytes) <= ${inlineBytes} THEN bytes END AS bytes
        FROM ${schema}.versions WHERE registry = $1 AND id > $2 ORDER BY id`,
       ({ id }) => id,
       0
@@ -157,23 +158,10 @@ const versionProblem = Effect.fnUntraced(function* (row: VersionRow, bytes: Uint
   if (plain._tag === "Failure") return "its changeset cannot be unpacked"
   const changeset = yield* Effect.result(Packed.fromBytes(plain.success).value)
   if (changeset._tag === "Failure") return changeset.failure.message
-  const count = (op: string) => changeset.success.filter((operation) => operation.op === op).length
-  const counted = count("create") === row.created && count("update") === row.updated && count("delete") === row.deleted
+  const { created, deleted, updated } = Packed.countsOf(changeset.success)
+  const counted = created === row.created && updated === row.updated && deleted === row.deleted
   return counted ? undefined : "its changeset does not hold the operations that it counts"
 })
-
-/** The runs from one id to another that are not in some runs. */
-const without = (from: number, to: number, runs: ReadonlyArray<Run>): ReadonlyArray<Run> => {
-  const rest: Array<Run> = []
-  let next = from
-  for (const [first, last] of runs) {
-    if (first > to) break
-    if (first > next) rest.push([next, first - 1])
-    next = Math.max(next, last + 1)
-  }
-  if (next <= to) rest.push([next, to])
-  return rest
-}
 
 const readLeftover = Effect.fnUntraced(function* ({ facts, registry, report, session }: Examined) {
   const [row] = yield* session.query<{ readonly leftover: string }>(
@@ -181,7 +169,7 @@ const readLeftover = Effect.fnUntraced(function* ({ facts, registry, report, ses
     [registry.key]
   )
   const leftover = row === undefined ? [] : parseRuns(row.leftover)
-  if (!leftover.every(([first, last]) => without(first, last, facts.dropped).length === 0)) {
+  if (Precondition.difference(leftover, facts.dropped).length > 0) {
     report("the list of rows to delete", "it holds versions that were not dropped")
   }
   return leftover

@@ -8,6 +8,7 @@
  */
 import * as fs from "node:fs"
 import { HistoryStoreError } from "@heph/history/HistoryStore"
+import * as Precondition from "@heph/history/Precondition"
 import Sqlite from "better-sqlite3"
 import * as Effect from "effect/Effect"
 import * as HistorySqlite from "../HistorySqlite.ts"
@@ -151,9 +152,8 @@ const examine = (
       const store = yield* use(HistorySqlite.make(options))
       const found = yield* use(store.verify)
       if (found.length > 0) return yield* damaged(job.source, found, job.consequence)
-      const { created, dropped, head, last } = yield* use(store.info)
-      const gone = dropped.reduce((sum, [first, last]) => sum + last - first + 1, 0)
-      return { created, head, versions: last - gone }
+      const info = yield* use(store.info)
+      return { created: info.created, head: info.head, versions: Precondition.count(info) }
     })
   )
 

@@ -267,8 +267,8 @@ const versionProblem = (
   if (plain === undefined) return { what, reason: "its changeset cannot be decompressed" }
   return Effect.map(Effect.result(Packed.fromBytes(plain).value), (changeset) => {
     if (Result.isFailure(changeset)) return { what, reason: changeset.failure.message }
-    const count = (op: string) => changeset.success.filter((operation) => operation.op === op).length
-    return count("create") === row.created && count("update") === row.updated && count("delete") === row.deleted
+    const { created, deleted, updated } = Packed.countsOf(changeset.success)
+    return created === row.created && updated === row.updated && deleted === row.deleted
       ? undefined
       : { what, reason: "its changeset does not hold the operations that it counts" }
   })

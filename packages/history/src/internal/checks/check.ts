@@ -181,16 +181,13 @@ export const version = (
   options?: Partial<Omit<VersionRecord, "changeset">> & { readonly changeset?: ChangeSet.ChangeSet }
 ): VersionRecord => {
   const { changeset = [Operation.create(entry(`test:entry-${id}`, { number: id }))], ...fields } = options ?? {}
-  const count = (op: Operation.Operation["op"]) => changeset.filter((operation) => operation.op === op).length
   return {
     id,
     parent: id - 1,
     timestamp: 1_700_000_000_000 + id,
     message: `version ${id}`,
     author: undefined,
-    created: count("create"),
-    updated: count("update"),
-    deleted: count("delete"),
+    ...Packed.countsOf(changeset),
     ...fields,
     changeset: Packed.fromChangeSet(changeset)
   }
