@@ -222,6 +222,8 @@ export const makeWith = Effect.fnUntraced(function* (options?: Options) {
   let info = yield* store.info
   // Counts what other processes took away: whoever meets a gap after that looks again.
   let generation = 0
+  // Counts what was written through here: what was read meanwhile may be from before it.
+  let written = 0
   let baseline = State.empty
   // Whether the baseline's entries are not the ones that the history's originals remember. Ways back would bring the
   // old ones, so that states are then only built forward from the baseline.
@@ -251,6 +253,17 @@ export const makeWith = Effect.fnUntraced(function* (options?: Options) {
   const isThere = (id: number): boolean =>
     Number.isInteger(id) && id >= 0 && id <= info.last && !Precondition.isIn(info.dropped, id)
 
+  /** What the store holds, and no older than what was written through here while it was read. */
+  const facts: Effect.Effect<HistoryStore.StoreInfo, HistoryStore.HistoryStoreError> = Effect.suspend(() => {
+    const before = written
+    return Effect.flatMap(store.info, (now) => (written === before ? Effect.succeed(now) : facts))
+  })
+
+  const wrote = (changed: Partial<HistoryStore.StoreInfo>) => {
+    written++
+    info = { ...info, ...changed }
+  }
+
   /** Takes over what there is, and forgets what was remembered of versions that are gone or folded. */
   const observe = (now: HistoryStore.StoreInfo) => {
     if (!isSame(info.dropped, now.dropped)) {
@@ -267,7 +280,7 @@ export const makeWith = Effect.fnUntraced(function* (options?: Options) {
       const before = generation
       return Effect.catch(read, (error) =>
         Effect.gen(function* () {
-          const { checkpoints, dropped } = yield* store.info
+          const { checkpoints, dropped } = yield* facts
           observe({ ...info, checkpoints, dropped })
           return yield* generation === before ? Effect.fail(error) : steady(read)
         })
@@ -441,7 +454,7 @@ export const makeWith = Effect.fnUntraced(function* (options?: Options) {
     })
     const revision = yield* store.append(appended, info.revision)
     const last = appended.at(-1)?.id ?? info.last
-    info = { ...info, head: appended.length === 0 ? info.head : last, last, revision }
+    wrote({ head: appended.length === 0 ? info.head : last, last, revision })
     sinceCheckpoint += operationsOf(appended)
     versionsSince += appended.length
     for (const [i, record] of appended.entries()) {
@@ -460,7 +473,7 @@ export const makeWith = Effect.fnUntraced(function* (options?: Options) {
     const revision = yield* store.moveHead(to, timestamp, info.revision)
     sinceAt.set(info.head, sinceCheckpoint)
     sinceCheckpoint = sinceAt.get(to) ?? sinceCheckpoint
-    info = { ...info, head: to, revision }
+    wrote({ head: to, revision })
   })
 
   const tag = Effect.fn("History.tag")(function* (name: string, to: number | null) {
@@ -470,7 +483,7 @@ export const makeWith = Effect.fnUntraced(function* (options?: Options) {
     const tags = new Map(info.tags)
     if (to === null) tags.delete(name)
     else tags.set(name, to)
-    info = { ...info, tags }
+    wrote({ tags })
   })
 
   const checkpoint = Effect.fn("History.checkpoint")(function* (at: number, state: State.State) {
@@ -498,12 +511,12 @@ export const makeWith = Effect.fnUntraced(function* (options?: Options) {
     const kept = Checkpoints.thinned(isStep ? all.filter((version) => version !== before.version) : all)
     const superfluous = all.filter((version) => !kept.includes(version))
     if (superfluous.length > 0) yield* store.checkpoints.drop(superfluous)
-    info = { ...info, checkpoints: kept }
+    wrote({ checkpoints: kept })
   })
 
   const compact = Effect.fn("History.compact")(function* (settings: CompactOptions) {
     const compacting = Effect.gen(function* () {
-      observe({ ...(yield* store.info), head: info.head, revision: info.revision, last: info.last })
+      observe({ ...(yield* facts), head: info.head, revision: info.revision, last: info.last })
       return yield* Compacting.compact(store, settings, checkpointOperations)
     })
     const compacted = yield* Effect.retry(compacting, {
@@ -511,7 +524,7 @@ export const makeWith = Effect.fnUntraced(function* (options?: Options) {
         error._tag === "UnknownVersion" || (error._tag === "HistoryStoreError" && error.reason === "Busy"),
       times: replans
     })
-    const { checkpoints, dropped } = yield* store.info
+    const { checkpoints, dropped } = yield* facts
     observe({ ...info, checkpoints, dropped })
     return compacted
   })
@@ -532,7 +545,7 @@ export const makeWith = Effect.fnUntraced(function* (options?: Options) {
   return History.of({
     capabilities: store.capabilities,
     info: () => info,
-    refresh: Effect.map(store.info, (now) => {
+    refresh: Effect.map(facts, (now) => {
       const moved = now.revision !== info.revision
       observe(now)
       return moved

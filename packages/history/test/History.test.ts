@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as State from "@heph/entry/State"
 import * as History from "@heph/history/History"
 import * as HistoryNone from "@heph/history/HistoryNone"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as fc from "fast-check"
@@ -259,6 +260,36 @@ describe("writing", () => {
       expect(yield* other.refresh).toBe(true)
       expect(yield* other.refresh).toBe(false)
       expect(other.info()).toMatchObject({ head: 1, last: 1, revision: 1 })
+    })
+  )
+
+  it.effect("is not forgotten when what others wrote is read meanwhile", () =>
+    Effect.gen(function* () {
+      const { store } = Memory.make()
+      let hold = Effect.void
+      const info = Effect.tap(store.info, () => Effect.suspend(() => hold))
+      const history = yield* over({ store: { ...store, info } })
+      yield* grow(history, 0, { "a:1": 1 })
+      for (const write of [
+        history.tag("mine", 1),
+        checkpoint(history, 1),
+        Effect.asVoid(grow(history, 1, { "a:1": 2 })),
+        history.moveHead(1, 2)
+      ]) {
+        const [asked, answered] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+        hold = Effect.suspend(() => {
+          hold = Effect.void
+          return Effect.andThen(Deferred.succeed(asked, undefined), Deferred.await(answered))
+        })
+        const refreshing = yield* Effect.forkChild(history.refresh)
+        yield* Deferred.await(asked)
+        yield* write
+        const written = history.info()
+        yield* Deferred.succeed(answered, undefined)
+        yield* Fiber.join(refreshing)
+        expect(history.info()).toEqual(written)
+      }
+      expect(history.info()).toMatchObject({ head: 1, last: 2, revision: 3, tags: new Map([["mine", 1]]) })
     })
   )
 
