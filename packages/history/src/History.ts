@@ -12,7 +12,7 @@ import type * as ChangeSet from "@heph/changeset/ChangeSet"
 import * as Codec from "@heph/changeset/Codec"
 import * as Operation from "@heph/changeset/Operation"
 import type { CorruptBytes } from "@heph/entry/Codec"
-import * as Entry from "@heph/entry/Entry"
+import type * as Entry from "@heph/entry/Entry"
 import type * as EntryId from "@heph/entry/EntryId"
 import * as State from "@heph/entry/State"
 import * as Context from "effect/Context"
@@ -29,7 +29,7 @@ import { tagProblem } from "./internal/tagProblem.ts"
 import * as Ways from "./internal/ways.ts"
 import * as Packed from "./Packed.ts"
 import * as Precondition from "./Precondition.ts"
-import type * as Version from "./Version.ts"
+import * as Version from "./Version.ts"
 
 /** No version has this number, and no tag this name. */
 export class UnknownVersion extends Schema.TaggedError<UnknownVersion>()("UnknownVersion", {
@@ -266,7 +266,7 @@ export const makeWith = Effect.fnUntraced(function* (options?: Options) {
 
   /** Takes over what there is, and forgets what was remembered of versions that are gone or folded. */
   const observe = (now: HistoryStore.StoreInfo) => {
-    if (!isSame(info.dropped, now.dropped)) {
+    if (!Precondition.isSame(info.dropped, now.dropped)) {
       generation++
       records.clear()
       states.forEach((_, id) => Precondition.isIn(now.dropped, id) && states.delete(id))
@@ -337,7 +337,7 @@ export const makeWith = Effect.fnUntraced(function* (options?: Options) {
       for (const operations of onward) {
         for (const operation of operations) {
           // The way back over this one would bring what the baseline no longer has.
-          if (!meets(operation, builder.get(Operation.idOf(operation)), baseline)) drifted = true
+          if (!Checkpoints.meets(operation, builder.get(Operation.idOf(operation)), baseline)) drifted = true
           Operation.put(builder, operation)
         }
       }
@@ -382,7 +382,7 @@ export const makeWith = Effect.fnUntraced(function* (options?: Options) {
         for (const operation of operations) {
           const id = Operation.idOf(operation)
           const there = builder.get(id)
-          if (!meets(operation, there, onto)) differs = true
+          if (!Checkpoints.meets(operation, there, onto)) differs = true
           if (operation.op === "create") {
             if (there !== undefined) exists.add(id.value)
           } else {
@@ -393,7 +393,15 @@ export const makeWith = Effect.fnUntraced(function* (options?: Options) {
         }
       }
     })
-    return { state, exists, missing, originals, differs, since: operationsOf(forward), versions: forward.length }
+    return {
+      state,
+      exists,
+      missing,
+      originals,
+      differs,
+      since: Checkpoints.operationsOf(forward),
+      versions: forward.length
+    }
   })
 
   const stateAtOnce = Effect.fnUntraced(function* (of: number) {
@@ -455,7 +463,7 @@ export const makeWith = Effect.fnUntraced(function* (options?: Options) {
     const revision = yield* store.append(appended, info.revision)
     const last = appended.at(-1)?.id ?? info.last
     wrote({ head: appended.length === 0 ? info.head : last, last, revision })
-    sinceCheckpoint += operationsOf(appended)
+    sinceCheckpoint += Checkpoints.operationsOf(appended)
     versionsSince += appended.length
     for (const [i, record] of appended.entries()) {
       // Where nothing can be read back, what can be read must not depend on what is in a cache.
@@ -537,7 +545,7 @@ export const makeWith = Effect.fnUntraced(function* (options?: Options) {
       const now = yield* store.info
       const found = yield* Effect.result(examine(store, now, checkpointOperations))
       // What it read while another process compacted does not hang together.
-      if (left > 0 && !isSame((yield* store.info).dropped, now.dropped)) continue
+      if (left > 0 && !Precondition.isSame((yield* store.info).dropped, now.dropped)) continue
       return { versions: Precondition.count(now), damage: yield* Effect.fromResult(found) }
     }
   }).pipe(Effect.withSpan("History.verify"))
@@ -552,16 +560,7 @@ export const makeWith = Effect.fnUntraced(function* (options?: Options) {
     }),
     resolve,
     version,
-    root: () => ({
-      id: 0,
-      parent: null,
-      timestamp: info.created,
-      message: undefined,
-      author: undefined,
-      created: 0,
-      updated: 0,
-      deleted: 0
-    }),
+    root: () => Version.root(info.created),
     changeset,
     versions: store.versions,
     heads: store.heads,
@@ -598,16 +597,3 @@ export const layerWith = (
   options: Options
 ): Layer.Layer<History, HistoryStore.HistoryStoreError, HistoryStore.HistoryStore> =>
   Layer.effect(History, makeWith(options))
-
-const isSame = (a: ReadonlyArray<HistoryStore.Run>, b: ReadonlyArray<HistoryStore.Run>): boolean =>
-  a.length === b.length && a.every(([first, last], i) => first === b[i]![0] && last === b[i]![1])
-
-/** Whether an operation finds what it was made for. What does not come from the baseline comes from the history itself. */
-const meets = (operation: Operation.Operation, there: Entry.Entry | undefined, baseline: State.State): boolean =>
-  operation.op === "create"
-    ? there === undefined
-    : there !== undefined && (there !== baseline.get(there.id) || Entry.equals(there, operation.original!))
-
-/** What it takes to read versions again, in operations of a checkpoint: an update comes with its original. */
-const operationsOf = (records: ReadonlyArray<HistoryStore.VersionRecord>): number =>
-  records.reduce((sum, { created, deleted, updated }) => sum + 1 + created + 2 * updated + deleted, 0)

@@ -158,3 +158,7 @@ const busy = (store: string, detail: string): HistoryStoreError =>
 
 const notFound = (store: string, detail: string): HistoryStoreError =>
   new HistoryStoreError({ reason: "NotFound", store, detail })
+
+/** Whether these are the same runs. */
+export const isSame = (a: ReadonlyArray<Run>, b: ReadonlyArray<Run>): boolean =>
+  a.length === b.length && a.every(([first, last], i) => first === b[i]![0] && last === b[i]![1])

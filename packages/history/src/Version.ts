@@ -34,3 +34,15 @@ export interface HeadMove {
   readonly version: number
   readonly timestamp: number
 }
+
+/** The root of the tree, as a version like others. */
+export const root = (created: number): Version => ({
+  id: 0,
+  parent: null,
+  timestamp: created,
+  message: undefined,
+  author: undefined,
+  created: 0,
+  updated: 0,
+  deleted: 0
+})

@@ -4,6 +4,7 @@ import * as Operation from "@heph/changeset/Operation"
 import * as Entry from "@heph/entry/Entry"
 import type * as EntryId from "@heph/entry/EntryId"
 import * as State from "@heph/entry/State"
+import type { VersionRecord } from "../HistoryStore.ts"
 
 /** The gap that may be left by a checkpoint that goes, as a part of its distance from the newest. */
 const widest = 1 / 4
@@ -58,3 +59,13 @@ export const summary = (
   })
   return operations
 }
+
+/** Whether an operation finds what it was made for. What does not come from the baseline comes from the history itself. */
+export const meets = (operation: Operation.Operation, there: Entry.Entry | undefined, baseline: State.State): boolean =>
+  operation.op === "create"
+    ? there === undefined
+    : there !== undefined && (there !== baseline.get(there.id) || Entry.equals(there, operation.original!))
+
+/** What it takes to read versions again, in operations of a checkpoint: an update comes with its original. */
+export const operationsOf = (records: ReadonlyArray<VersionRecord>): number =>
+  records.reduce((sum, { created, deleted, updated }) => sum + 1 + created + 2 * updated + deleted, 0)
