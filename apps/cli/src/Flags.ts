@@ -2,6 +2,7 @@
 import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
 /** Arguments that are right one by one, and not together. */
@@ -68,6 +69,96 @@ export const at: Flag.Flag<string> = Flag.String("at").pipe(
 /** A version that is asked for. */
 export const version = (name: string, description = "7, v7, a tag, or head"): Argument.Argument<string> =>
   Argument.String(name).pipe(Argument.withDescription(description))
+
+/** `--sort`: a field to order by. */
+export const sort = (description: string) =>
+  Flag.String("sort").pipe(Flag.withMetavar("field"), Flag.withDescription(description), Flag.optional)
+
+/** `--cursor`: where a page goes on. */
+export const cursor = Flag.String("cursor").pipe(
+  Flag.withMetavar("cursor"),
+  Flag.withDescription("The next page: the cursor that --json printed with the one before"),
+  Flag.optional
+)
+
+/** A text that may be left out. */
+export const text = (name: string, description: string) =>
+  Flag.String(name).pipe(Flag.withMetavar("text"), Flag.withDescription(description), Flag.optional)
+
+/** A text that may be given several times. */
+export const texts = (name: string, metavar: string, description: string) =>
+  Flag.String(name).pipe(Flag.withMetavar(metavar), Flag.withDescription(description), Flag.atLeast(0))
+
+/** `name=value`, at the last `=` where the value is a number, which has none, else at the first. */
+const pair = (text: string, at: number): Option.Option<readonly [name: string, value: string]> =>
+  at < 1 ? Option.none() : Option.some([text.slice(0, at), text.slice(at + 1)])
+
+const readMetric = (text: string): Option.Option<readonly [metric: string, value: number]> =>
+  Option.flatMap(pair(text, text.lastIndexOf("=")), ([name, value]) =>
+    value.trim() !== "" && Number.isFinite(Number(value)) ? Option.some([name, Number(value)]) : Option.none()
+  )
+
+/** `--metric`, any number of them. */
+export const metrics = Flag.String("metric").pipe(
+  Flag.withMetavar("name=number"),
+  Flag.withDescription("A metric; as many as there are"),
+  Flag.filterMap(readMetric, () => "a name and a finite number, as score=0.93"),
+  Flag.atLeast(0),
+  Flag.map((pairs): { readonly [metric: string]: number } => Object.fromEntries(pairs))
+)
+
+/** JSON as what it says, with integers of any size; everything else is the text that it is. */
+const readValue = (text: string): unknown => {
+  try {
+    return JSON.parse(text, reviveInteger as (key: string, value: unknown) => unknown)
+  } catch {
+    return text
+  }
+}
+
+// The third parameter is there in every engine this runs on; TypeScript's library of 2024 does not know it yet.
+const reviveInteger = (_: string, value: unknown, { source = "" }: { readonly source?: string }): unknown =>
+  typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(source) ? BigInt(source) : value
+
+/** `--field`, any number of them. */
+export const fields = Flag.String("field").pipe(
+  Flag.withMetavar("name=value"),
+  Flag.withDescription("Anything else to keep and search: JSON, or else a text"),
+  Flag.filterMap(
+    (text) => pair(text, text.indexOf("=")),
+    () => "a name and a value, as model=small or layers=[3,4]"
+  ),
+  Flag.atLeast(0),
+  Flag.map((pairs): { readonly [name: string]: unknown } =>
+    Object.fromEntries(pairs.map(([name, value]) => [name, readValue(value)]))
+  )
+)
+
+/** A setting of the registry for this command: see `Settings`. */
+const setting = (name: string, metavar: string, description: string) =>
+  Flag.String(name).pipe(Flag.withMetavar(metavar), Flag.withDescription(description), Flag.optional)
+
+export const versionStrategy = setting(
+  "version-strategy",
+  "strategy",
+  "How versions are named: incremental, semantic or content"
+)
+export const compression = setting(
+  "compression",
+  "level",
+  "How code is compressed: true, false, or a level from 1 to 22"
+)
+export const backupFrequency = setting(
+  "backup-frequency",
+  "frequency",
+  "How often backups are made: never, hourly, daily, weekly, or a cron expression"
+)
+export const retentionPolicy = setting(
+  "retention-policy",
+  "policy",
+  "What is kept: forever, keep-last-N, keep-best-N:<metric>, a duration as 30d, or several with commas"
+)
+export const indexType = setting("index-type", "type", "How queries are indexed: b-tree or hash")
 
 /** How many of something: at least 1. */
 export const count = (name: string, description: string) =>

@@ -39,7 +39,7 @@ export const read = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Input, InvalidDefinitions | InvalidInput | NothingDefined> {
   const { load } = yield* Effect.promise(() => import("@heph/definition/Definition"))
   const inputs: Array<string | Definition.TextInput> = []
-  for (const path of new Set(paths)) inputs.push(path === "-" ? yield* standardInput : path)
+  for (const path of new Set(paths)) inputs.push(path === "-" ? yield* standardDefinitions : path)
   const found = yield* Progress.during(`reading ${paths.join(", ")}`)(load(inputs))
   const { err } = yield* Output
   for (const { file, line, reason } of found.skipped.slice(0, maxSkipped)) {
@@ -54,13 +54,18 @@ export const read = Effect.fnUntraced(function* (
 
 const maxSkipped = 20
 
-/** Its text. What it says with `file://` is found in the current folder, and below it. */
-const standardInput = Effect.gen(function* () {
-  if (process.stdin.isTTY) yield* note("reading definitions from standard input; end them with Ctrl-D")
-  const bytes = yield* Effect.tryPromise({
-    try: () => buffer(process.stdin),
+/** All of standard input. `what` tells whoever types what is waited for. */
+export const standardInput = Effect.fnUntraced(function* (what: string) {
+  if (process.stdin.isTTY) yield* note(`reading ${what} from standard input; end with Ctrl-D`)
+  return yield* Effect.tryPromise({
+    try: (): Promise<Uint8Array> => buffer(process.stdin),
     catch: (cause) => new InvalidInput({ reason: cause instanceof Error ? cause.message : String(cause) })
   })
+})
+
+/** Its text. What it says with `file://` is found in the current folder, and below it. */
+const standardDefinitions = Effect.gen(function* () {
+  const bytes = yield* standardInput("definitions")
   const text = yield* Effect.try({
     try: () => new TextDecoder("utf-8", { fatal: true }).decode(bytes),
     catch: () => new InvalidInput({ reason: "it is not UTF-8" })

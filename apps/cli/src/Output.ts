@@ -18,8 +18,8 @@ export class OutputFailed extends Schema.TaggedError<OutputFailed>()("OutputFail
 }
 
 export interface Stream {
-  /** Succeeds when the text is handed over, so that a slow reader slows the command down. */
-  readonly write: (text: string) => Effect.Effect<void, OutputClosed | OutputFailed>
+  /** Succeeds when the text is handed over, so that a slow reader slows the command down. Bytes go out as they are. */
+  readonly write: (text: string | Uint8Array) => Effect.Effect<void, OutputClosed | OutputFailed>
   readonly isTerminal: boolean
   /** How many columns lines may have; no limit where it is no terminal. */
   readonly columns: number | undefined

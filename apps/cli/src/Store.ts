@@ -14,7 +14,7 @@ import * as Settings from "./Settings.ts"
 /** There is nothing to read where the registry should be. Nothing was created. */
 export class NoRegistry extends Schema.TaggedError<NoRegistry>()("NoRegistry", { store: Schema.String }) {
   override get message(): string {
-    return `there is no registry at ${this.store}; heph apply <path> makes one, --store <folder> names another`
+    return `there is no registry at ${this.store}; heph apply <path> or heph register <file> makes one, --store <folder> names another`
   }
 }
 
@@ -34,17 +34,21 @@ export const forReading = Effect.gen(function* () {
   return yield* existing(at, stack.registry(at, { readOnly: true }))
 })
 
-/** The history of a store without its state, until the scope closes. */
-export const history = Effect.fnUntraced(function* (at: HistoryUrl.Location, options: HistoryUrl.Options) {
+/** The history and the contents of a store without its state, until the scope closes. */
+export const kept = Effect.fnUntraced(function* (at: HistoryUrl.Location, options: HistoryUrl.Options) {
   const stack = yield* loadStack
   if (options.readOnly !== true) yield* mustExist(at)
-  return yield* existing(at, stack.history(at, options))
+  return yield* existing(at, stack.kept(at, options))
 })
 
-/** The store itself, for reading, until the scope closes. */
-export const store = Effect.fnUntraced(function* (at: HistoryUrl.Location) {
+/** The history of a store without its state, until the scope closes. */
+export const history = (at: HistoryUrl.Location, options: HistoryUrl.Options) =>
+  Effect.map(kept(at, options), ({ history }) => history)
+
+/** What keeps history and contents, for reading, until the scope closes. */
+export const stores = Effect.fnUntraced(function* (at: HistoryUrl.Location) {
   const stack = yield* loadStack
-  return yield* existing(at, stack.store(at, { readOnly: true }))
+  return yield* existing(at, stack.stores(at, { readOnly: true }))
 })
 
 /** The registry if there is one, else an empty one in memory: nothing is created. */
@@ -74,7 +78,7 @@ const loadStack = Effect.promise(() => import("./stack.ts"))
 
 /** Fails where there is nothing. A server has to be asked: opening a registry of it for writing would make one. */
 export const mustExist = Effect.fnUntraced(function* (at: HistoryUrl.Location) {
-  const asking = at._tag === "Postgres" ? Effect.asVoid(store(at)) : existing(at, Effect.void)
+  const asking = at._tag === "Postgres" ? Effect.asVoid(stores(at)) : existing(at, Effect.void)
   yield* Effect.scoped(asking)
 })
 

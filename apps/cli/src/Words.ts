@@ -6,6 +6,15 @@ const decimal = new Intl.NumberFormat("en")
 export const count = (n: number, one: string, many = `${one}s`): string =>
   `${decimal.format(n)} ${n === 1 ? one : many}`
 
+const figures = new Intl.NumberFormat("en", { maximumSignificantDigits: 6, useGrouping: false })
+const extremes = new Intl.NumberFormat("en", { maximumSignificantDigits: 6, notation: "scientific" })
+
+/** A measured number: `0.93`, `12.3457`, `1.5E-7`. */
+export const figure = (value: number): string => {
+  const size = Math.abs(value)
+  return (size !== 0 && (size < 1e-4 || size >= 1e9) ? extremes : figures).format(value)
+}
+
 const units: ReadonlyArray<readonly [unit: string, bytes: number]> = [
   ["gigabyte", 1e9],
   ["megabyte", 1e6],
@@ -18,6 +27,17 @@ export const size = (bytes: number): string => {
   if (found === undefined) return count(bytes, "byte")
   const [unit, of] = found
   return new Intl.NumberFormat("en", { style: "unit", unit, maximumSignificantDigits: 3 }).format(bytes / of)
+}
+
+const spansOfTime: ReadonlyArray<readonly [unit: string, seconds: number]> = [
+  ["hour", 3600],
+  ["minute", 60]
+]
+
+/** A time in seconds, in its largest unit: `40 sec`, `3 min`, `2 hr`. */
+export const duration = (seconds: number): string => {
+  const [unit, of] = spansOfTime.find(([, of]) => seconds >= of) ?? ["second", 1]
+  return new Intl.NumberFormat("en", { style: "unit", unit }).format(Math.round(seconds / of))
 }
 
 /** A moment as ISO 8601, to the second. */

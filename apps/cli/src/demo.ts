@@ -1,9 +1,11 @@
 /**
  * `npm start`: the product on real input, without a question. Applies the examples to `./registry`, looks around, goes
- * back and forward again, and says what to try next. What it does the first time it finds done the second time.
+ * back and forward again, imports the git history of this repository, shows versions of its code, and says what to try next.
+ * What it does the first time it finds done the second time.
  */
+import { spawnSync } from "node:child_process"
 import { existsSync } from "node:fs"
-import { relative } from "node:path"
+import { join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -25,7 +27,8 @@ class Stopped extends Schema.TaggedError<Stopped>()("Stopped", { code: Schema.In
 /** Streams that keep what is written to them, in one text. */
 const keeping = (streams: Streams) => {
   const kept: Array<string> = []
-  const write = (text: string) => Effect.sync(() => void kept.push(text))
+  const write: Stream["write"] = (text) =>
+    Effect.sync(() => void kept.push(typeof text === "string" ? text : Buffer.from(text).toString()))
   const keep = ({ columns, style }: Stream): Stream => ({
     isTerminal: false,
     columns: columns === undefined ? undefined : columns - indent.length,
@@ -94,22 +97,85 @@ const demonstration = Effect.gen(function* () {
   }).pipe(Effect.ensuring(Effect.orDie(show(["checkout", `v${head}`]))))
   yield* show(["verify"])
 
+  const component = yield* hasGit ? imported : sampled
+  const [newest, other] = yield* newestOf(component)
+  yield* title(`7. The versions of ${component}, and what the last one changed.`)
+  yield* show(["versions", component, "--desc", "--limit", "5"])
+  if (newest !== undefined && other !== undefined) yield* show(["compare", other, newest], 24)
+  yield* title("8. Where it comes from, and which code says what.")
+  yield* show(["lineage", newest ?? component], 10)
+  yield* show(["search", "code~^export (class|const)", "--sort", "meta.created", "--desc", "--limit", "3"])
+
   yield* title("What to try next")
   const columns: ReadonlyArray<Table.Column> = [
     { mark: (cell, style) => style.cyan(cell) },
     { mark: (cell, style) => style.dim(cell) }
   ]
-  yield* print(Table.render(columns, next(head), out))
+  yield* print(Table.render(columns, next(head, component, newest ?? component, other ?? component), out))
   yield* print(`\nChange a file in ${examples} and run npm start again, or remove ${store} to begin anew.`)
   return 0
 })
 
-const next = (head: number): ReadonlyArray<readonly [command: string, what: string]> => [
+/** This repository, where it is one and git is there to read it. */
+const repository = fileURLToPath(new URL("../../..", import.meta.url))
+const hasGit =
+  existsSync(join(repository, ".git")) &&
+  spawnSync("git", ["-C", repository, "rev-parse", "--verify", "--quiet", "HEAD"], { stdio: "ignore" }).status === 0
+
+/** Registers the history of this repository; gives the file with the most versions. */
+const imported = Effect.gen(function* () {
+  yield* title("6. Import the git history of this repository: each file a component, each change of it a version.")
+  yield* show(["import", "git", relative("", repository) || ".", "--project", "heph"])
+  const { components } = JSON.parse(yield* heph(["versions", "--json"])) as {
+    readonly components: ReadonlyArray<{ readonly component: string; readonly count: number }>
+  }
+  const code = components.filter(({ component }) => component.endsWith(".ts"))
+  return code.reduce((most, one) => (one.count > most.count ? one : most)).component
+})
+
+const sample = fileURLToPath(new URL("../sample", import.meta.url))
+
+/** Registers the sample, where there is no repository: a function that got better, with its scores. */
+const sampled = Effect.gen(function* () {
+  const component = "sample.median"
+  yield* title("6. Register some versions of a function, with their scores.")
+  const { components } = JSON.parse(yield* heph(["versions", "--json"])) as {
+    readonly components: ReadonlyArray<{ readonly component: string }>
+  }
+  if (components.some((one) => one.component === component)) {
+    yield* show(["versions"])
+    return component
+  }
+  for (const [folder, speed] of Object.entries({ first: 1.0, sorted: 2.4, selected: 6.1 })) {
+    const file = relative("", join(sample, folder, "median.js"))
+    yield* show(["register", file, "--component", component, "--metric", `speed=${speed}`, "-m", folder])
+  }
+  return component
+})
+
+/** The ids of the two newest versions of a component. */
+const newestOf = Effect.fnUntraced(function* (component: string) {
+  const { versions } = JSON.parse(yield* heph(["versions", component, "--desc", "--limit", "2", "--json"])) as {
+    readonly versions: ReadonlyArray<{ readonly id: string }>
+  }
+  return versions.map(({ id }) => id)
+})
+
+const next = (
+  head: number,
+  component: string,
+  newest: string,
+  other: string
+): ReadonlyArray<readonly [command: string, what: string]> => [
   ["npx heph --help", "every command, with examples"],
   ["npx heph find '*.name=user' --data", "entries whose names hold user, with their data"],
   [`npx heph show v${head}`, "what a version changed, value by value"],
   [`npx heph tag works v${head}`, "a name for it"],
   [`npx heph plan ${examples} --prune --json`, "the same plan for a script"],
+  [`npx heph compare ${other} ${newest} --html compared.html`, "what changed, as a page"],
+  [`npx heph search near ${component}`, "code that is like it"],
+  [`npx heph record ${newest} --metric score=1 --tag good`, "what you find out about it"],
+  ["npm run forge -- run bin-packing --rounds 20", "a loop that improves code, and keeps every attempt"],
   ["npx heph watch", "versions as they come, while you apply in another terminal"]
 ]
 

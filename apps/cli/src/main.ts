@@ -18,35 +18,92 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Apply from "./commands/apply.ts"
 import * as Backup from "./commands/backup.ts"
+import * as Code from "./commands/code.ts"
 import * as Compact from "./commands/compact.ts"
+import * as Compare from "./commands/compare.ts"
+import * as Config from "./commands/config.ts"
 import * as Deps from "./commands/deps.ts"
 import * as Export from "./commands/export.ts"
 import * as Find from "./commands/find.ts"
 import * as Get from "./commands/get.ts"
+import * as Import from "./commands/importGit.ts"
+import * as Lineage from "./commands/lineage.ts"
 import * as Log from "./commands/log.ts"
 import * as Migrate from "./commands/migrate.ts"
+import * as Prune from "./commands/prune.ts"
+import * as Record from "./commands/record.ts"
+import * as Register from "./commands/register.ts"
+import * as Search from "./commands/search.ts"
 import * as Show from "./commands/show.ts"
+import * as Stats from "./commands/stats.ts"
 import * as Status from "./commands/status.ts"
 import * as Tag from "./commands/tag.ts"
 import * as Travel from "./commands/travel.ts"
 import * as Verify from "./commands/verify.ts"
+import * as Versions from "./commands/versions.ts"
 import * as Watch from "./commands/watch.ts"
 import * as Flags from "./Flags.ts"
 import * as Json from "./Json.ts"
 import { note, Output, printable } from "./Output.ts"
+import * as Scheduled from "./Scheduled.ts"
 
 const heph = Command.make("heph").pipe(
   Command.withDescription(
     Flags.paragraph(
       "A versioned registry: entries change only through versions, and every version can be read,",
-      "compared, gone back to and undone."
+      "compared, gone back to and undone. Also of code: each attempt with its scores, tests and ancestry."
     )
   ),
   Command.withSubcommands([
-    { group: "Changing it", commands: [Apply.plan, Apply.apply, Travel.revert, Travel.checkout, Tag.tag] },
-    { group: "Reading it", commands: [Get.get, Find.find, Deps.deps, Export.exportCommand, Status.status] },
-    { group: "Its history", commands: [Log.log, Show.show, Show.diff, Travel.path, Watch.watch] },
-    { group: "Its upkeep", commands: [Verify.verify, Backup.backup, Backup.restore, Compact.compact, Migrate.migrate] }
+    {
+      group: "Changing it",
+      commands: [
+        Scheduled.afterwards(Apply.plan),
+        Scheduled.afterwards(Apply.apply),
+        Scheduled.afterwards(Travel.revert),
+        Scheduled.afterwards(Travel.checkout),
+        Scheduled.afterwards(Tag.tag)
+      ]
+    },
+    {
+      group: "Reading it",
+      commands: [
+        Scheduled.afterwards(Get.get),
+        Scheduled.afterwards(Find.find),
+        Scheduled.afterwards(Deps.deps),
+        Scheduled.afterwards(Export.exportCommand),
+        Scheduled.afterwards(Status.status)
+      ]
+    },
+    {
+      group: "Its history",
+      commands: [
+        Scheduled.afterwards(Log.log),
+        Scheduled.afterwards(Show.show),
+        Scheduled.afterwards(Show.diff),
+        Scheduled.afterwards(Travel.path),
+        Watch.watch
+      ]
+    },
+    {
+      group: "Versions of code",
+      commands: [
+        Scheduled.afterwards(Register.register),
+        Import.importCommand,
+        Scheduled.afterwards(Record.record),
+        Scheduled.afterwards(Versions.versions),
+        Scheduled.afterwards(Code.code),
+        Scheduled.afterwards(Compare.compare),
+        Scheduled.afterwards(Lineage.lineage),
+        Scheduled.afterwards(Search.search),
+        Scheduled.afterwards(Stats.stats),
+        Scheduled.afterwards(Prune.prune)
+      ]
+    },
+    {
+      group: "Its upkeep",
+      commands: [Verify.verify, Backup.backup, Backup.restore, Compact.compact, Migrate.migrate, Config.config]
+    }
   ]),
   Command.withGlobalFlags([Flags.Store, Flags.Json]),
   Command.withExamples([
@@ -55,6 +112,10 @@ const heph = Command.make("heph").pipe(
     { command: "heph find '.kind=function.*' meta.team=web", description: "What is in there" },
     { command: "heph log", description: "What happened" },
     { command: "heph checkout v1", description: "Go back; nothing is lost" },
+    {
+      command: "heph register sort.ts --component lab.sort --metric score=0.81",
+      description: "Keep a version of code"
+    },
     { command: "source <(heph --completions bash)", description: "Completions: bash, zsh, fish or powershell" }
   ])
 )
@@ -65,7 +126,10 @@ const heph = Command.make("heph").pipe(
  */
 export const run = (args: ReadonlyArray<string>): Effect.Effect<number> => {
   const isJson = Flags.asksForJson(args)
+  const later: Scheduled.Later = { work: Effect.void }
   return Command.runWith(heph, { version: readVersion() })(Flags.explicit(args)).pipe(
+    Effect.provideService(Scheduled.Later, later),
+    Effect.andThen(Effect.suspend(() => later.work)),
     Effect.as(0),
     Effect.catchTags({
       OutputClosed: () => Effect.succeed(0),

@@ -1,5 +1,7 @@
 /** Registries put together from their packages. Loaded by the commands that open one: it is most of what there is to load. */
 import * as Bus from "@heph/bus/Bus"
+import { BlobStore } from "@heph/content/BlobStore"
+import * as ContentStore from "@heph/content/ContentStore"
 import * as HistoryUrl from "@heph/history-url/HistoryUrl"
 import * as History from "@heph/history/History"
 import { HistoryStore } from "@heph/history/HistoryStore"
@@ -9,22 +11,32 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
-/** The store of a location, until the scope closes. */
-export const store = (at: HistoryUrl.Location, options: HistoryUrl.Options) =>
-  Effect.map(Layer.build(HistoryUrl.layer(at, options)), Context.get(HistoryStore))
+/** What keeps the history and what keeps the contents of a location, until the scope closes. */
+export const stores = (at: HistoryUrl.Location, options: HistoryUrl.Options) =>
+  Effect.map(Layer.build(HistoryUrl.layerWithContent(at, options)), (built) => ({
+    history: Context.get(built, HistoryStore),
+    blobs: Context.get(built, BlobStore)
+  }))
 
-const historyLayer = (at: HistoryUrl.Location, options: HistoryUrl.Options) =>
-  History.layer.pipe(Layer.provideMerge(HistoryUrl.layer(at, options)))
+const keptLayer = (at: HistoryUrl.Location, options: HistoryUrl.Options) =>
+  Layer.merge(History.layer, ContentStore.layer()).pipe(Layer.provideMerge(HistoryUrl.layerWithContent(at, options)))
 
-/** The history of a location, until the scope closes. Loads no state. */
-export const history = (at: HistoryUrl.Location, options: HistoryUrl.Options) =>
-  Effect.map(Layer.build(historyLayer(at, options)), Context.get(History.History))
+/** The history and the contents of a location, until the scope closes. Loads no state. */
+export const kept = (at: HistoryUrl.Location, options: HistoryUrl.Options) =>
+  Effect.map(Layer.build(keptLayer(at, options)), (built) => ({
+    history: Context.get(built, History.History),
+    contents: Context.get(built, ContentStore.ContentStore)
+  }))
+
+/** The registry of a location, with the history and the contents of the same store beside it, until the scope closes. */
+export const services = (at: HistoryUrl.Location, options: HistoryUrl.Options) =>
+  Layer.build(
+    Registry.layer().pipe(Layer.provideMerge(Layer.mergeAll(keptLayer(at, options), Bus.layer(), Resolver.layer())))
+  )
 
 /** The registry of a location, until the scope closes. */
-export const registry = (at: HistoryUrl.Location, options: HistoryUrl.Options) => {
-  const below = Layer.mergeAll(historyLayer(at, options), Bus.layer(), Resolver.layer())
-  return Effect.map(Layer.build(Registry.layer().pipe(Layer.provideMerge(below))), Context.get(Registry.Registry))
-}
+export const registry = (at: HistoryUrl.Location, options: HistoryUrl.Options) =>
+  Effect.map(services(at, options), Context.get(Registry.Registry))
 
 /** A registry of no entries, which ends with the scope. */
 export const nothing = Effect.map(Layer.build(Registry.layerMemory()), Context.get(Registry.Registry))

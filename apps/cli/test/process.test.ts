@@ -81,9 +81,10 @@ describe("a process", () => {
     ])
     expect(bare).toEqual(help)
     expect(help).toMatchObject({ code: 0, stderr: "" })
-    const commands = "plan apply get find log show diff path checkout revert tag deps watch export verify status".split(
-      " "
-    )
+    const commands = (
+      "plan apply get find log show diff path checkout revert tag deps watch export verify status " +
+      "register versions code compare lineage search record prune stats config import"
+    ).split(" ")
     for (const command of commands) expect(help.stdout).toMatch(new RegExp(`^  ${command} `, "m"))
     expect(find.stdout).toContain("heph find '.kind=function.*' '^.name=user'")
     expect(version.stdout).toMatch(/^heph \d+\.\d+\.\d+\n$/)
@@ -135,11 +136,9 @@ describe("a process", () => {
     expect(await storeOf([], { HEPH_STORE: "variable" })).toBe(join(at, "file"))
     expect(await storeOf(["--store", "/flag"])).toBe("/flag")
     write(at, { "heph.yaml": "components:\n  registry:\n    storage_path: 7\n" })
-    expect(await storeOf([])).toBe(
-      "error: heph.yaml: components.registry.storage_path must be the path of a folder, and is 7\n"
-    )
+    expect(await storeOf([])).toBe("error: heph.yaml:3:19: 7 is no path; write the path of a folder, as text\n")
     write(at, { "heph.yaml": "components: [\n" })
-    expect(await storeOf([])).toMatch(/^error: heph\.yaml: .*\n$/)
+    expect(await storeOf([])).toMatch(/^error: heph\.yaml:\d+:\d+: .*\n$/)
   })
 
   it("watches: a document a line, each as show prints it, also of another process; interrupted, it ends with 130", async () => {
@@ -201,6 +200,7 @@ describe("a process", () => {
     expect(json(await Effect.runPromise(inside(store, ["verify", "--json"])))).toEqual({
       ok: true,
       versions: 4,
+      contents: 0,
       damage: []
     })
   })

@@ -169,7 +169,7 @@ describe("stores that are refused: one error that says what to do, and everythin
         const { code, stderr, stdout } = yield* inside(store, args)
         expect({ args, code, stdout }).toEqual({ args, code: 1, stdout: "" })
         expect(stderr).toBe(
-          `error: there is no registry at ${store}; heph apply <path> makes one, --store <folder> names another\n`
+          `error: there is no registry at ${store}; heph apply <path> or heph register <file> makes one, --store <folder> names another\n`
         )
       }
       expect(existsSync(join(at, "deep"))).toBe(false)
@@ -273,7 +273,7 @@ describe("stores that are refused: one error that says what to do, and everythin
       const verified = yield* inside(store, ["verify", "--json"])
       expect(verified).toMatchObject({ code: 1, stderr: "" })
       const report = JSON.parse(verified.stdout) as { readonly damage: ReadonlyArray<unknown> }
-      expect(report).toEqual({ ok: false, versions: 1, damage: expect.any(Array) as unknown })
+      expect(report).toEqual({ ok: false, versions: 1, contents: 0, damage: expect.any(Array) as unknown })
       expect(report.damage.length).toBeGreaterThan(0)
       expect(report.damage[0]).toEqual({ what: expect.any(String) as unknown, reason: expect.any(String) as unknown })
       const people = yield* inside(store, ["verify"])

@@ -228,7 +228,7 @@ describe("what --json prints", () => {
         entries: 3,
         tags: { release: 1 }
       })
-      expect(yield* ask("verify")).toEqual({ ok: true, versions: 2, damage: [] })
+      expect(yield* ask("verify")).toEqual({ ok: true, versions: 2, contents: 0, damage: [] })
     })
   )
 

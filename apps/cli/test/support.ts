@@ -97,7 +97,8 @@ export const inside = (
       isTerminal: terminal !== undefined,
       columns: terminal,
       style: style(terminal !== undefined),
-      write: (text) => Effect.sync(() => void (kept[name] += text))
+      write: (text) =>
+        Effect.sync(() => void (kept[name] += typeof text === "string" ? text : Buffer.from(text).toString()))
     })
     const code = yield* run(["--store", store, ...args]).pipe(
       Effect.provideService(Output, { out: stream("out"), err: stream("err") })

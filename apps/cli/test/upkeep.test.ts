@@ -49,7 +49,7 @@ describe("a store by its URL", () => {
         expect(yield* ask(store, "get", "app:a", "--at", "v3")).toMatchObject({ data: { n: 3 } })
         expect(yield* ask(store, "revert", "v2")).toEqual({ version: 4 })
         expect(yield* ask(store, "status")).toMatchObject({ head: 4, last: 4, tags: { second: 2 } })
-        expect(yield* ask(store, "verify")).toEqual({ ok: true, versions: 4, damage: [] })
+        expect(yield* ask(store, "verify")).toEqual({ ok: true, versions: 4, contents: 0, damage: [] })
       }
     })
   )

@@ -1,1 +1,2 @@
+export * as ContentPostgres from "./ContentPostgres.ts"
 export * as HistoryPostgres from "./HistoryPostgres.ts"

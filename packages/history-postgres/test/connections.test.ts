@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
+import { layFuse, lightFuse, putOutFuse } from "./fixtures/fuse.ts"
 import { connectionsOf, freshSchema, session, sql, url } from "./fixtures/places.ts"
 import { chunksOf, foldedOf, recordOf } from "./fixtures/records.ts"
 import { wireTo } from "./fixtures/wire.ts"
@@ -137,34 +138,6 @@ const waiting = (schema: string, count: number) =>
   )
 
 describe("a connection that the server ends at any step", () => {
-  /** Ends the session that comes to its nth row or statement, whatever it does there, and only that one. */
-  const fuse = (schema: string) => {
-    const tables = ["registries", "versions", "moves", "tags", "checkpoints", "chunks", "compacted"]
-    return `CREATE SEQUENCE "${schema}".fuse;
-      CREATE TABLE "${schema}".burnt (at bigint);
-      INSERT INTO "${schema}".burnt VALUES (0);
-      CREATE FUNCTION "${schema}".burn() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
-        IF nextval('"${schema}".fuse') = (SELECT at FROM "${schema}".burnt) THEN
-          PERFORM pg_terminate_backend(pg_backend_pid());
-        END IF;
-        RETURN NULL;
-      END$$;
-      ${tables
-        .flatMap((table) => [
-          ...["BEFORE", "AFTER"].map(
-            (when) =>
-              `CREATE TRIGGER ${when.toLowerCase()}_fuse ${when} INSERT OR UPDATE OR DELETE ON "${schema}".${table}
-               FOR EACH STATEMENT EXECUTE FUNCTION "${schema}".burn()`
-          ),
-          // At the commit.
-          `CREATE CONSTRAINT TRIGGER last_fuse AFTER INSERT OR UPDATE OR DELETE ON "${schema}".${table}
-           DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION "${schema}".burn()`
-        ])
-        .join(";")}`
-  }
-  const light = (schema: string, at: number) =>
-    sql(`SELECT setval('"${schema}".fuse', 1, false); UPDATE "${schema}".burnt SET at = ${at}`)
-
   /** What a store holds, apart from what nobody can tell the difference of. */
   const seen = Effect.fnUntraced(function* (store: Store) {
     const { tags, ...info } = yield* store.info
@@ -209,14 +182,11 @@ describe("a connection that the server ends at any step", () => {
             const ended = yield* Effect.scoped(
               Effect.gen(function* () {
                 const { schema, store } = yield* grown
-                yield* sql(fuse(schema))
+                yield* layFuse(schema)
                 const before = { ...(yield* seen(store)), created: 0 }
-                yield* light(schema, at)
+                yield* lightFuse(schema, at)
                 const result = yield* Effect.result(act(store))
-                const [{ last_value: reached }] = (yield* sql(`SELECT last_value::int FROM "${schema}".fuse`)) as [
-                  { last_value: number }
-                ]
-                yield* sql(`UPDATE "${schema}".burnt SET at = 0`)
+                const reached = yield* putOutFuse(schema)
                 const after = { ...(yield* seen(store)), created: 0 }
                 if (result._tag === "Failure") {
                   assert.strictEqual(reasonOf(result.failure), "Unavailable", result.failure.message)

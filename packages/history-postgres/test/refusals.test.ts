@@ -87,7 +87,7 @@ describe("a store that is damaged or newer is refused and not touched", () => {
     "a newer schema",
     after("UPDATE $.heph_store SET schema = 99"),
     "NewerSchema",
-    /has version 99 and this package knows versions up to 1; nothing was changed. Update/
+    /has version 99 and this package knows versions up to 2; nothing was changed. Update/
   )
   refuses("a table is missing", after("DROP TABLE $.moves"), "Corrupt", /lacks moves; nothing was changed/)
   refuses("two versions", after("INSERT INTO $.heph_store VALUES (1)"), "Corrupt", /does not tell one version/)

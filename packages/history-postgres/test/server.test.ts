@@ -1,7 +1,7 @@
 /** A server of its own, which waits for its disk: it is stopped as by a crash, and asks for passwords. */
 import { assert, describe, it } from "@effect/vitest"
 import * as HistoryPostgres from "@heph/history-postgres/HistoryPostgres"
-import type { HistoryStore } from "@heph/history/HistoryStore"
+import type { HeadConflict, HistoryStore, HistoryStoreError } from "@heph/history/HistoryStore"
 import { launch, type Server } from "@heph/test-postgres/server"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -9,6 +9,7 @@ import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { afterAll, beforeAll } from "vitest"
+import { adding, blobOf, open } from "./fixtures/contents.ts"
 import { refusal, sql } from "./fixtures/places.ts"
 import { run } from "./fixtures/processes.ts"
 import { chunksOf, recordOf } from "./fixtures/records.ts"
@@ -176,6 +177,49 @@ describe("a save of a checkpoint that a crash of the server ends", () => {
       assert.deepStrictEqual(yield* chunks, [{ saves: 1, chunks: 4 }])
       assert.deepStrictEqual(yield* store.verify, [])
     })
+  )
+})
+
+describe("contents under a hold, and a server that is stopped before they are on its disk", () => {
+  it.live(
+    "are lost, and so is the append that was to name them: no version is without its contents",
+    () =>
+      Effect.gen(function* () {
+        yield* sql("ALTER SYSTEM SET wal_writer_delay = '10s'", [], server.url)
+        yield* sql("SELECT pg_reload_conf()", [], server.url)
+        const { blobs: content, history } = yield* open("held", { url: server.url, poolSize: 1 })
+        const again = <A>(work: Effect.Effect<A, HistoryStoreError | HeadConflict>) =>
+          Effect.retry(work, {
+            while: (error) => error._tag === "HistoryStoreError" && !/lost contents/.test(error.message),
+            schedule: Schedule.spaced("20 millis")
+          })
+        let lost = 0
+        for (let round = 1; lost === 0 && round <= 20; round++) {
+          const { last } = yield* again(history.info)
+          const blob = blobOf(round)
+          // The one who writes the log for others has done so a moment ago.
+          yield* sql("SET synchronous_commit = off; CREATE TABLE IF NOT EXISTS held.any (n int)", [], server.url)
+          yield* again(content.write({ ...adding(blob), hold: { holder: `${round}`, until: 9e14 } }))
+          const { settled } = yield* content.totals(1e15)
+          yield* Effect.promise(server.stopImmediately)
+          yield* Effect.promise(server.start)
+          const append = history.append([{ ...recordOf(last + 1), parent: last }], last)
+          const appended = yield* Effect.result(again(append))
+          const isThere = (yield* again(content.heads({ hashes: [blob.hash] }))).length === 1
+          assert.strictEqual(appended._tag, isThere ? "Success" : "Failure")
+          if (!isThere) {
+            lost++
+            assert.strictEqual((yield* history.info).last, last)
+            yield* content.write({ ...adding(blob), hold: { holder: "again", until: 9e14 } })
+            yield* content.hold(`${round}`, null)
+            yield* append
+            // A sweep that began before the stop leaves it alone.
+            for (const { touched } of yield* content.heads({ hashes: [blob.hash] })) assert.isAbove(touched, settled)
+          }
+        }
+        assert.strictEqual(lost, 1)
+      }),
+    60_000
   )
 })
 

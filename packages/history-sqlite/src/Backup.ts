@@ -298,3 +298,10 @@ const inheritRights = (copy: string, target: string): void => {
  */
 export const list = (folder: string): Effect.Effect<ReadonlyArray<Listed>, BackupError> =>
   attemptFile(path.resolve(folder), () => backupsIn(path.resolve(folder)))
+
+/**
+ * The folder for backups that are made on schedule, with the separator that says so: beside those that somebody asked for,
+ * so that making room for the next one deletes none of these.
+ */
+export const scheduledFolder = (filename: string): string =>
+  path.join(path.dirname(path.resolve(filename)), "backups", "scheduled") + path.sep

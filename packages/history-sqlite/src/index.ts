@@ -1,2 +1,3 @@
 export * as Backup from "./Backup.ts"
+export * as ContentSqlite from "./ContentSqlite.ts"
 export * as HistorySqlite from "./HistorySqlite.ts"

@@ -1,4 +1,4 @@
-/** A file of schema 1, as it lies on disks: opened, brought to schema 2, and nothing of it lost. */
+/** A file of schema 1, as it lies on disks: opened, brought to the newest schema, and nothing of it lost. */
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -48,13 +48,13 @@ const isWhole = Effect.fnUntraced(function* (store: HistoryStore["Service"]) {
 })
 
 describe("a file of schema 1", () => {
-  it.effect("is brought to schema 2 with every version, move, tag and checkpoint, and goes on", () =>
+  it.effect("is brought to the newest schema with every version, move, tag and checkpoint, and goes on", () =>
     Effect.gen(function* () {
       const filename = yield* temporaryFile
       yield* makeSchema1(filename, length)
       const refused = yield* Effect.flip(HistorySqlite.make({ filename, readOnly: true }))
       assert.strictEqual(refused.reason, "ReadOnly")
-      assert.match(refused.message, /schema 1 .* brought to 2; open it once for writing/)
+      assert.match(refused.message, /schema 1 .* brought to 3; open it once for writing/)
       for (let time = 0; time < 2; time++)
         yield* Effect.scoped(Effect.flatMap(HistorySqlite.make({ filename }), isWhole))
       yield* Effect.scoped(Effect.flatMap(HistorySqlite.make({ filename, readOnly: true }), isWhole))

@@ -56,7 +56,7 @@ describe("schema migrations", () => {
         )
         const error = yield* Effect.flip(makeWith({ ...options, readOnly: true }, [...migrations, addSize]))
         assert.strictEqual(error.reason, "ReadOnly")
-        assert.match(error.message, /schema 2 .* brought to 3; open it once for writing/)
+        assert.match(error.message, /schema 3 .* brought to 4; open it once for writing/)
         for (const revision of [2, 3]) {
           yield* Effect.scoped(
             Effect.gen(function* () {

@@ -1,5 +1,5 @@
 /**
- * A store of history by its URL, so that one setting selects the backend:
+ * A store of history, and of contents beside it, by its URL, so that one setting selects the backend:
  *
  *     ./registry  /srv/registry                       a folder, with the file `registry.db`
  *     sqlite:./registry  sqlite:/srv/history.db       the same folder, or a file that ends in .db, .sqlite or .sqlite3
@@ -10,6 +10,9 @@
  */
 import * as fs from "node:fs"
 import * as path from "node:path"
+import type { BlobStore } from "@heph/content/BlobStore"
+import type { Options as PostgresOptions } from "@heph/history-postgres/HistoryPostgres"
+import type { Options as SqliteOptions } from "@heph/history-sqlite/HistorySqlite"
 import { type HistoryStore, HistoryStoreError, type StoreErrorReason } from "@heph/history/HistoryStore"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -171,28 +174,73 @@ export const label = (location: Location): string => {
  * console.log(await Effect.runPromise(Effect.provide(head, HistoryUrl.layer("memory:")))) //=> 0
  */
 export const layer = (at: string | Location, options?: Options): Layer.Layer<HistoryStore, OpenError> =>
+  open(at, options, {
+    memory: async () => (await import("@heph/history-memory/HistoryMemory")).layer,
+    postgres: async (options) => (await import("@heph/history-postgres/HistoryPostgres")).layer(options),
+    sqlite: async (options) => (await import("@heph/history-sqlite/HistorySqlite")).layer(options)
+  })
+
+/**
+ * {@link layer} with what keeps contents beside the history: in the same file or schema, over the same connections, and in
+ * memory with the same end.
+ *
+ * @example
+ * import * as ContentStore from "@heph/content/ContentStore"
+ * import * as HistoryUrl from "@heph/history-url/HistoryUrl"
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ *
+ * const content = ContentStore.layer().pipe(Layer.provide(HistoryUrl.layerWithContent("memory:")))
+ * const put = Effect.flatMap(ContentStore.ContentStore, (store) => store.put({ bytes: Uint8Array.of(1, 2, 3) }))
+ * console.log((await Effect.runPromise(Effect.provide(put, content))).size) //=> 3
+ */
+export const layerWithContent = (
+  at: string | Location,
+  options?: Options
+): Layer.Layer<HistoryStore | BlobStore, OpenError> =>
+  open(at, options, {
+    memory: async () => {
+      const [{ layer }, content] = await Promise.all([
+        import("@heph/history-memory/HistoryMemory"),
+        import("@heph/content/ContentMemory")
+      ])
+      return Layer.merge(layer, content.layer)
+    },
+    postgres: async (options) => (await import("@heph/history-postgres/ContentPostgres")).layer(options),
+    sqlite: async (options) => (await import("@heph/history-sqlite/ContentSqlite")).layer(options)
+  })
+
+/** Loads a backend and gives what it provides. */
+interface Backends<A> {
+  readonly memory: () => Promise<Layer.Layer<A>>
+  readonly postgres: (options: PostgresOptions) => Promise<Layer.Layer<A, HistoryStoreError>>
+  readonly sqlite: (options: SqliteOptions) => Promise<Layer.Layer<A, HistoryStoreError>>
+}
+
+const open = <A>(
+  at: string | Location,
+  options: Options | undefined,
+  backends: Backends<A>
+): Layer.Layer<A, OpenError> =>
   Layer.unwrap(
     Effect.gen(function* () {
       const location = typeof at === "string" ? yield* Effect.fromResult(parse(at, path.resolve())) : at
       const readOnly = options?.readOnly === true
       switch (location._tag) {
         case "Memory":
-          return (yield* Effect.promise(() => import("@heph/history-memory/HistoryMemory"))).layer
+          return yield* Effect.promise(backends.memory)
         case "Postgres": {
           const { registry, schema, url } = location
-          const HistoryPostgres = yield* Effect.promise(() => import("@heph/history-postgres/HistoryPostgres"))
-          return HistoryPostgres.layer({
-            url,
-            readOnly,
+          const names = {
             ...(schema === undefined ? undefined : { schema }),
             ...(registry === undefined ? undefined : { registry })
-          })
+          }
+          return yield* Effect.promise(() => backends.postgres({ url, readOnly, ...names }))
         }
         case "Sqlite": {
           const { filename, folder } = location
-          const HistorySqlite = yield* Effect.promise(() => import("@heph/history-sqlite/HistorySqlite"))
           if (folder !== undefined && !readOnly) yield* makeFolder(folder)
-          return HistorySqlite.layer({ filename, readOnly })
+          return yield* Effect.promise(() => backends.sqlite({ filename, readOnly }))
         }
       }
     })

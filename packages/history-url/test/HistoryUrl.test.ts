@@ -3,6 +3,7 @@ import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
 import { describe, expect, it } from "@effect/vitest"
+import * as ContentStore from "@heph/content/ContentStore"
 import * as HistoryUrl from "@heph/history-url/HistoryUrl"
 import { HistoryStore } from "@heph/history/HistoryStore"
 import * as Postgres from "@heph/test-postgres/url"
@@ -114,6 +115,43 @@ describe("a layer", () => {
           .filter((name) => !name.includes("-"))
           .sort()
       ).toEqual(["deep", "history.db"])
+    })
+  )
+
+  it.effect("with content keeps it where the history is, which the other layer opens as well", () =>
+    Effect.gen(function* () {
+      const made = yield* folder
+      const server = `${Postgres.url()}?schema=url_tests&registry=${randomUUID()}`
+      const bytes = new TextEncoder().encode("one line\n")
+      for (const [url, lasts] of [
+        [path.join(made, "registry"), true],
+        [`sqlite:${path.join(made, "history.db")}`, true],
+        [server, true],
+        ["memory:", false]
+      ] as const) {
+        const withContent = (options?: HistoryUrl.Options) =>
+          Effect.gen(function* () {
+            const stores = yield* Layer.build(Layer.fresh(HistoryUrl.layerWithContent(url, options)))
+            const contents = yield* Effect.provide(ContentStore.make(), stores)
+            return { contents, history: Context.get(stores, HistoryStore) }
+          })
+        const { hash } = yield* Effect.scoped(
+          Effect.gen(function* () {
+            const { contents, history } = yield* withContent()
+            yield* history.tag("here", 0)
+            return yield* contents.put({ bytes })
+          })
+        )
+        const alone = yield* Effect.scoped(Effect.flatMap(open(url), (store) => store.info))
+        expect([url, alone.tags.has("here")]).toEqual([url, lasts])
+        const again = yield* withContent({ readOnly: lasts })
+        expect([url, yield* again.contents.has(hash)]).toEqual([url, lasts])
+        if (!lasts) continue
+        expect(yield* again.contents.get(hash)).toEqual(bytes)
+        expect(yield* Effect.flip(again.contents.put({ bytes: Uint8Array.of(1) }))).toMatchObject({
+          reason: "ReadOnly"
+        })
+      }
     })
   )
 

@@ -3,6 +3,7 @@
  * checkpoints.
  *
  *     compare what the target has ──▶ copy what follows, move by move ──▶ tags, compaction, checkpoints ──▶ compare states
+ *                                      └─ before that, what versions refer to: `first`
  *
  * The target holds a beginning of the history at any moment, so that a transfer that was broken off is done again and
  * goes on where it was. Writers of the source may go on; the transfer ends when it has caught up with them.
@@ -38,10 +39,15 @@ export interface Progress {
   readonly total: number
 }
 
-export interface Options {
+export interface Options<E = never, R = never> {
   /** How many versions' states are compared at the end, beside head and the tagged ones. 16 by default. */
   readonly samples?: number | undefined
   readonly onProgress?: ((progress: Progress) => void) | undefined
+  /**
+   * Brings what versions refer to, and what must therefore be in the target before they are. Run after each look at what
+   * the source has, before versions up to there are copied: again where writers of the source went on.
+   */
+  readonly first?: Effect.Effect<unknown, E, R> | undefined
 }
 
 export interface Transferred {
@@ -65,16 +71,17 @@ const batchBytes = 4_000_000
  * made at the same time: build it under a `Clock` that stands where the source's `info.created` says. Reads the source
  * once, and the target once for what it holds already.
  */
-export const transfer = Effect.fn("Transfer.transfer")(function* (
+export const transfer = Effect.fn("Transfer.transfer")(function* <E = never, R = never>(
   from: Store,
   to: Store,
-  options?: Options
-): Effect.fn.Return<Transferred, TransferError> {
+  options?: Options<E, R>
+): Effect.fn.Return<Transferred, TransferError | E, R> {
   const told = options?.onProgress ?? (() => {})
   const { last: before } = yield* to.info
   yield* compare(from, to, told)
   for (;;) {
     const source = yield* from.info
+    if (options?.first !== undefined) yield* options.first
     yield* copy(from, to, source.revision, told)
     const now = yield* from.info
     // Nothing is dropped before all moves are copied: some of them may lead to what is dropped by now.

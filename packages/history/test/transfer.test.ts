@@ -234,6 +234,33 @@ describe("a transfer", () => {
     })
   )
 
+  it.effect("brings what versions refer to before them, again for those that came since", () =>
+    Effect.gen(function* () {
+      const source = Memory.make()
+      const history = yield* over(source)
+      for (let i = 0; i < 3; i++) yield* grow(history, i, { "a:1": i })
+      const target = Memory.make()
+      const appends: Array<string> = []
+      const watched: Store = {
+        ...target.store,
+        append: (versions, revision) => {
+          appends.push(`v${versions[0]!.id} to v${versions.at(-1)!.id}`)
+          return target.store.append(versions, revision)
+        }
+      }
+      const first = Effect.gen(function* () {
+        appends.push("first")
+        if (appends.length === 1) yield* grow(history, 3, { "a:1": 3 })
+      })
+      yield* Transfer.transfer(source.store, watched, { first })
+      expect(appends).toEqual(["first", "v1 to v3", "first", "v4 to v4"])
+      const failing = { first: Effect.fail("no room") }
+      yield* grow(history, 4, { "a:1": 4 })
+      expect(yield* Effect.flip(Transfer.transfer(source.store, target.store, failing))).toBe("no room")
+      expect((yield* target.store.info).last).toBe(4)
+    })
+  )
+
   it.effect("tells how far it is", () =>
     Effect.gen(function* () {
       const source = Memory.make()

@@ -11,20 +11,24 @@ const layers = [
   ["changeset"],
   ["bus"],
   ["history"],
+  ["content"],
   ["history-memory", "history-postgres", "history-sqlite"],
   ["history-url"],
   ["finder"],
-  ["registry"]
+  ["registry"],
+  ["implementations"],
+  ["import-git"]
 ]
 
 /** Packages that keep to less than their layer would allow. */
 const limits: Readonly<Record<string, ReadonlyArray<string>>> = {
   finder: ["entry", "resolver", "changeset"],
+  content: ["history"],
   definition: ["entry"]
 }
 
-/** The libraries that may use Node itself: those that read and write files, or talk to a server. */
-const onNode = ["definition", "history-postgres", "history-sqlite", "history-url"]
+/** The libraries that may use Node itself: those that read and write files, talk to a server, or compress. */
+const onNode = ["content", "definition", "history-postgres", "history-sqlite", "history-url"]
 /** What stores on disk share, which nothing else imports. */
 const storage = "packages/history/src/storage/"
 

@@ -1,4 +1,5 @@
-/** `migrate`: a whole history from one store to another. */
+/** `migrate`: a whole history, and the contents that it names, from one store to another. */
+import type { Copied } from "@heph/content/ContentTransfer"
 import * as HistoryUrl from "@heph/history-url/HistoryUrl"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -49,32 +50,52 @@ export const migrate = Command.make(
         return yield* new Flags.InvalidUsage({ reason: "--from and --to name the same store" })
       }
       const { transfer } = yield* Effect.promise(() => import("@heph/history/Transfer"))
+      const { copy } = yield* Effect.promise(() => import("@heph/content/ContentTransfer"))
       const stack = yield* Effect.promise(() => import("../stack.ts"))
       let label = "opening both"
+      const tell = (what: string, done: number, total: number) => {
+        label = `${what} ${done.toLocaleString("en")} of ${total.toLocaleString("en")}`
+      }
       const moving = Effect.gen(function* () {
-        const reading = yield* Store.store(source)
-        const { created } = yield* reading.info
+        const reading = yield* Store.stores(source)
+        const { created } = yield* reading.history.info
         const clock = yield* Clock.Clock
         const writing = yield* Effect.provideService(
-          stack.store(target, { readOnly: false }),
+          stack.stores(target, { readOnly: false }),
           Clock.Clock,
           standing(clock, created)
         )
-        return yield* transfer(reading, writing, {
-          onProgress: ({ done, phase, total }) =>
-            (label = `${phase} ${done.toLocaleString("en")} of ${total.toLocaleString("en")}`)
+        let contents: Copied = { contents: 0, copied: 0 }
+        const first = Effect.gen(function* () {
+          const { contents: held, copied } = yield* copy(reading.blobs, writing.blobs, {
+            onProgress: ({ done, total }) => tell("contents", done, total)
+          })
+          contents = { contents: held, copied: contents.copied + copied }
         })
+        const moved = yield* transfer(reading.history, writing.history, {
+          first,
+          onProgress: ({ done, phase, total }) => tell(phase, done, total)
+        })
+        return { moved, contents }
       })
-      const moved = yield* moving.pipe(
+      const { contents, moved } = yield* moving.pipe(
         Progress.during(() => label),
         Effect.scoped,
         Effect.onInterrupt(() => note("not done yet: the same command goes on from here"))
       )
-      if (yield* Flags.Json) return yield* print(Json.stringify(moved))
+      if (yield* Flags.Json) {
+        return yield* print(Json.stringify({ ...moved, contents: contents.contents, contentsCopied: contents.copied }))
+      }
       const { out } = yield* Output
-      const all = `${Words.count(moved.versions, "version")}, ${Words.count(moved.moves, "move")} of head and ${Words.count(moved.tags, "tag")}`
+      const all = [
+        Words.count(moved.versions, "version"),
+        Words.count(moved.moves, "move") + " of head",
+        Words.count(moved.tags, "tag"),
+        Words.count(contents.contents, "content")
+      ]
+      const came = `${Words.count(moved.copied, "version")} and ${Words.count(contents.copied, "content")}`
       yield* print(
-        `${out.style.bold(HistoryUrl.label(target))} holds ${all}; ${moved.copied.toLocaleString("en")} came now.`
+        `${out.style.bold(HistoryUrl.label(target))} holds ${all.slice(0, -1).join(", ")} and ${all.at(-1)}; ${came} came now.`
       )
       yield* print(`The states of ${Words.count(moved.verified.length, "version")} were compared, and are equal.`)
     })
@@ -82,9 +103,9 @@ export const migrate = Command.make(
   Command.withShortDescription("Bring a whole history to another store"),
   Command.withDescription(
     Flags.paragraph(
-      "Copies every version with its number, the tags and the log of heads to a store that holds nothing,",
-      "or a beginning of the same history: what was broken off goes on, and what is done is brought up to",
-      "date. Compares the states of some versions at the end."
+      "Copies every version with its number, the tags, the log of heads and all contents to a store that",
+      "holds nothing, or a beginning of the same history: what was broken off goes on, and what is done is",
+      "brought up to date. Checks each content against its hash, and compares the states of some versions."
     )
   ),
   Command.withExamples([

@@ -1,5 +1,4 @@
 /** `status`: the registry at a glance. */
-import { statSync } from "node:fs"
 import * as HistoryUrl from "@heph/history-url/HistoryUrl"
 import * as Command from "effect/cli/Command"
 import * as Clock from "effect/Clock"
@@ -8,12 +7,9 @@ import * as Flags from "../Flags.ts"
 import * as Json from "../Json.ts"
 import { Output, print } from "../Output.ts"
 import * as Store from "../Store.ts"
+import * as StoreFile from "../StoreFile.ts"
 import * as Table from "../Table.ts"
 import * as Words from "../Words.ts"
-
-/** The bytes of a file, and of those that SQLite keeps beside it. */
-const sizeOf = (filename: string): number =>
-  ["", "-wal", "-shm"].reduce((sum, end) => sum + (statSync(filename + end, { throwIfNoEntry: false })?.size ?? 0), 0)
 
 export const status = Command.make("status", {}, () =>
   Effect.gen(function* () {
@@ -29,7 +25,7 @@ export const status = Command.make("status", {}, () =>
     const now = yield* Clock.currentTimeMillis
     const namespaces = new Set<string>()
     for (const { id } of registry.current()) namespaces.add(id.namespace)
-    const bytes = location._tag === "Sqlite" ? `, ${Words.size(sizeOf(location.filename))}` : ""
+    const bytes = location._tag === "Sqlite" ? `, ${Words.size(StoreFile.size(location.filename))}` : ""
     const named = [...tags].map(([name, version]) => `${name} (v${version})`)
     const rows = [
       ["registry", `${store}${bytes}`],

@@ -1,4 +1,5 @@
-/** `verify`: whether the registry's file is sound. */
+/** `verify`: whether the registry's file is sound, with the contents in it. */
+import type * as HistoryUrl from "@heph/history-url/HistoryUrl"
 import type { Damage, HistoryStoreError } from "@heph/history/HistoryStore"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
@@ -14,26 +15,56 @@ import * as Words from "../Words.ts"
 /** The command has printed what is damaged; there is nothing to add but the exit code. */
 class Damaged extends Schema.TaggedError<Damaged>()("Damaged", {}) {}
 
-/** What a file that cannot even be opened for its damage is reported as. */
-const unreadable = (error: HistoryStoreError) =>
-  error.reason === "Corrupt"
-    ? Effect.succeed({ versions: 0, damage: [{ what: "the file", reason: error.detail }] as ReadonlyArray<Damage> })
-    : Effect.fail(error)
+/** What cannot even be opened or read for its damage is reported as damage. */
+const unreadable =
+  <A>(what: string, report: (damage: ReadonlyArray<Damage>) => A) =>
+  (error: HistoryStoreError) =>
+    error.reason === "Corrupt" ? Effect.succeed(report([{ what, reason: error.detail }])) : Effect.fail(error)
+
+/** Reads all of a store; `tell` hears what is being read. */
+const examine = (at: HistoryUrl.Location, tell: (label: string) => void) =>
+  Effect.gen(function* () {
+    const { contents, history } = yield* Store.kept(at, { readOnly: true })
+    tell("reading every version")
+    const { damage, versions } = yield* history.verify
+    tell("reading every content")
+    const onProgress = (read: number, of: number) => {
+      tell(`reading content ${read.toLocaleString("en")} of ${of.toLocaleString("en")}`)
+    }
+    const read = yield* Effect.gen(function* () {
+      const { contents: count } = yield* contents.info
+      const damage = yield* contents.verify({ onProgress })
+      return { count, damage: damage.map(({ hash, reason }): Damage => ({ what: `content ${hash}`, reason })) }
+    }).pipe(
+      Effect.catchTag(
+        "HistoryStoreError",
+        unreadable("the contents", (damage) => ({ count: 0, damage }))
+      )
+    )
+    return { versions, contents: read.count, damage: [...damage, ...read.damage] }
+  }).pipe(
+    Effect.catchTag(
+      "HistoryStoreError",
+      unreadable("the file", (damage) => ({ versions: 0, contents: 0, damage }))
+    )
+  )
 
 export const verify = Command.make("verify", {}, () =>
   Effect.gen(function* () {
-    const { damage, versions } = yield* Store.location.pipe(
-      Effect.flatMap((at) => Store.history(at, { readOnly: true })),
-      Effect.flatMap((history) => history.verify),
-      Progress.during("reading every version"),
-      Effect.catchTag("HistoryStoreError", unreadable)
+    let label = "opening"
+    const { contents, damage, versions } = yield* Store.location.pipe(
+      Effect.flatMap((at) => examine(at, (now) => (label = now))),
+      Progress.during(() => label)
     )
     const ok = damage.length === 0
-    if (yield* Flags.Json) yield* print(Json.stringify({ ok, versions, damage }))
+    if (yield* Flags.Json) yield* print(Json.stringify({ ok, versions, contents, damage }))
     else {
       const { out } = yield* Output
-      if (ok) yield* print(`${out.style.green("Sound")}: ${Words.count(versions, "version")}, each read and replayed.`)
-      else {
+      if (ok) {
+        const beside = contents === 0 ? "" : `, and ${Words.count(contents, "content")}, each read and checked`
+        const all = `${Words.count(versions, "version")}, each read and replayed${beside}`
+        yield* print(`${out.style.green("Sound")}: ${all}.`)
+      } else {
         yield* print(`${out.style.red("Damaged")}: ${Words.count(damage.length, "finding")}; nothing was changed.`)
         const rows = damage.map(({ reason, what }) => [what, reason])
         yield* print(Table.render([{ mark: (cell, style) => style.bold(cell) }, {}], rows, out))
@@ -45,8 +76,8 @@ export const verify = Command.make("verify", {}, () =>
   Command.withShortDescription("Check the registry for damage"),
   Command.withDescription(
     Flags.paragraph(
-      "Reads the whole registry and replays every version. Lists what is damaged, changes nothing,",
-      "and ends with 1 where there is any."
+      "Reads the whole registry, replays every version, and checks every content against its hash. Lists",
+      "what is damaged, changes nothing, and ends with 1 where there is any."
     )
   ),
   Command.withExamples([{ command: "heph verify && cp -r registry /backup/", description: "Copy only what is sound" }])

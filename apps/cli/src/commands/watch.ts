@@ -9,6 +9,7 @@ import * as Changes from "../Changes.ts"
 import * as Flags from "../Flags.ts"
 import * as Json from "../Json.ts"
 import { note, Output, print, printable } from "../Output.ts"
+import * as Scheduled from "../Scheduled.ts"
 import * as Store from "../Store.ts"
 import * as Words from "../Words.ts"
 
@@ -19,14 +20,16 @@ export const watch = Command.make(
       Flag.withMetavar("version"),
       Flag.withDescription("Begin with the versions after this one; with those to come if it is left out"),
       Flag.optional
-    )
+    ),
+    backupFrequency: Flags.backupFrequency
   },
-  ({ from }) =>
+  ({ backupFrequency, from }) =>
     Effect.gen(function* () {
       const registry = yield* Store.forReading
       const isJson = yield* Flags.Json
       const { out } = yield* Output
       const ref = Option.getOrElse(from, () => registry.status().last)
+      yield* Effect.forkScoped(Scheduled.always(backupFrequency))
       if (out.isTerminal)
         yield* note(out.style.dim(`watching ${HistoryUrl.label(yield* Store.location)}; Ctrl-C ends it`))
       yield* Stream.runForEach(registry.watch({ from: ref }), ({ changeset, version }) => {
@@ -42,7 +45,12 @@ export const watch = Command.make(
     }).pipe(Effect.scoped)
 ).pipe(
   Command.withShortDescription("Follow versions as they are committed"),
-  Command.withDescription("Prints each version as it is committed, by this or any other process, until interrupted."),
+  Command.withDescription(
+    Flags.paragraph(
+      "Prints each version as it is committed, by this or any other process, until interrupted. Makes the",
+      "backups that become due meanwhile."
+    )
+  ),
   Command.withExamples([
     { command: "heph watch", description: "From now on" },
     { command: "heph watch --from v0 --json", description: "The whole history, then what comes, a document a line" }

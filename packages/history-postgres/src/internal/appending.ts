@@ -7,6 +7,7 @@
  */
 import { HeadConflict, type HistoryStoreError, type VersionRecord } from "@heph/history/HistoryStore"
 import * as Precondition from "@heph/history/Precondition"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type { Parameter, Statement } from "./connections.ts"
@@ -22,18 +23,41 @@ export const append = Effect.fnUntraced(function* (
   const { connections, store } = registry
   let rows: ReadonlyArray<WrittenRow> | undefined
   while (true) {
+    const held = yield* holdersOf(registry)
     if (isPlausible(registry, versions, seen)) {
       rows ??=
         versions.length === 1
           ? [yield* writtenRow(versions[0]!, seen + 1)]
           : yield* Effect.forEach(versions, (version, i) => writtenRow(version, seen + i + 1))
-      if (yield* send(registry, rows, seen)) return seen + rows.length
+      if (yield* send(registry, rows, seen, held)) return seen + rows.length
     }
     const facts = yield* connections.use((session) => readFacts(registry, session))
     const refusal = Precondition.append(facts, versions, seen, store)
     if (refusal !== undefined) return yield* refusal
     if (versions.length === 0) return seen
+    if (held.length > 0) yield* checkHolds(registry, held)
   }
+})
+
+/** Who holds contents in this process, for what may be about to be appended. */
+const holdersOf = Effect.fnUntraced(function* ({ holds }: Registry) {
+  if (holds.size === 0) return []
+  const now = yield* Clock.currentTimeMillis
+  for (const [holder, until] of holds) if (until <= now) holds.delete(holder)
+  return [...holds.keys()]
+})
+
+/** Fails where a hold is gone that nobody has released since. */
+const checkHolds = Effect.fnUntraced(function* (
+  { connections, holds, key, sql, store }: Registry,
+  held: ReadonlyArray<string>
+): Effect.fn.Return<void, HistoryStoreError> {
+  const still = held.filter((holder) => holds.has(holder))
+  const [row] = yield* connections.use((session) => session.query<{ readonly held: boolean }>(sql.isHeld, [key, still]))
+  if (row!.held || still.some((holder) => !holds.has(holder))) return
+  const detail =
+    "the server was stopped and has lost contents that were stored a moment before; nothing was appended, store them again"
+  return yield* storeError(store, "Unavailable", detail)
 })
 
 /** Whether versions would do, if the revision is as seen: which version is the last one then follows from the first. */
@@ -48,11 +72,17 @@ const isPlausible = ({ known, store }: Registry, versions: ReadonlyArray<Version
 const send = Effect.fnUntraced(function* (
   registry: Registry,
   rows: ReadonlyArray<WrittenRow>,
-  seen: number
+  seen: number,
+  held: ReadonlyArray<string>
 ): Effect.fn.Return<boolean, HeadConflict | HistoryStoreError> {
-  const [statement, values] = rows.length === 1 ? single(registry, rows[0]!) : batch(registry, rows, seen)
+  const { sql } = registry
+  const isHeld = held.length > 0
+  const [statement, values]: Query =
+    rows.length === 1
+      ? [isHeld ? sql.appendHeld : sql.append, single(registry, rows[0]!)]
+      : [isHeld ? sql.appendBatchHeld : sql.appendBatch, batch(registry, rows, seen)]
   const answer = yield* registry.connections.use((session) =>
-    Effect.result(Effect.uninterruptible(session.write(statement, values)))
+    Effect.result(Effect.uninterruptible(session.write(statement, isHeld ? [...values, held] : values)))
   )
   if (answer._tag === "Success") return answer.success > 0
   if (isDefinite(answer.failure)) return yield* answer.failure
@@ -67,26 +97,23 @@ const after = (
   { id, revision }: WrittenRow
 ): ReadonlyArray<Parameter> => [key, created, id, revision, registryChecksum(created, id, revision, id, epoch), epoch]
 
-const single = (registry: Registry, row: WrittenRow): Query => [
-  registry.sql.append,
-  [
-    ...after(registry, row),
-    row.parent,
-    row.timestamp,
-    row.message,
-    row.author,
-    row.created,
-    row.updated,
-    row.deleted,
-    row.folded,
-    row.checksum,
-    row.moved,
-    row.zstd,
-    row.bytes
-  ]
+const single = (registry: Registry, row: WrittenRow): ReadonlyArray<Parameter> => [
+  ...after(registry, row),
+  row.parent,
+  row.timestamp,
+  row.message,
+  row.author,
+  row.created,
+  row.updated,
+  row.deleted,
+  row.folded,
+  row.checksum,
+  row.moved,
+  row.zstd,
+  row.bytes
 ]
 
-const batch = (registry: Registry, rows: ReadonlyArray<WrittenRow>, seen: number): Query => {
+const batch = (registry: Registry, rows: ReadonlyArray<WrittenRow>, seen: number): ReadonlyArray<Parameter> => {
   const all = new Uint8Array(rows.reduce((sum, { bytes }) => sum + bytes.length, 0))
   const starts: Array<number> = []
   let length = 0
@@ -98,33 +125,30 @@ const batch = (registry: Registry, rows: ReadonlyArray<WrittenRow>, seen: number
   }
   const column = <Key extends keyof WrittenRow>(key: Key) => rows.map((row) => row[key])
   return [
-    registry.sql.appendBatch,
-    [
-      ...after(registry, rows.at(-1)!),
-      seen,
-      rows[0]!.id - 1,
-      all,
-      column("id"),
-      column("parent"),
-      column("timestamp"),
-      column("message"),
-      column("author"),
-      column("created"),
-      column("updated"),
-      column("deleted"),
-      column("folded"),
-      column("checksum"),
-      column("moved"),
-      column("zstd"),
-      starts,
-      rows.map(({ bytes }) => bytes.length)
-    ]
+    ...after(registry, rows.at(-1)!),
+    seen,
+    rows[0]!.id - 1,
+    all,
+    column("id"),
+    column("parent"),
+    column("timestamp"),
+    column("message"),
+    column("author"),
+    column("created"),
+    column("updated"),
+    column("deleted"),
+    column("folded"),
+    column("checksum"),
+    column("moved"),
+    column("zstd"),
+    starts,
+    rows.map(({ bytes }) => bytes.length)
   ]
 }
 
 /** For about ten seconds: a server that was stopped is mostly back by then. */
-const again = Schedule.exponential("40 millis")
-const times = 8
+export const again = Schedule.exponential("40 millis")
+export const times = 8
 
 /**
  * Finds out what became of an append whose answer was lost. It waits for the server process that may still be at it, and

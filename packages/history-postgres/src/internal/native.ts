@@ -57,6 +57,10 @@ const troubles: ReadonlyArray<readonly [code: string, trouble: Trouble]> = [
 export const isDefinite = (error: HistoryStoreError): boolean =>
   error.cause instanceof DatabaseError && !/^(?:08|57|58|XX)/.test(error.cause.code ?? "XX")
 
+/** Whether a row that was to be new is there already. */
+export const isDuplicate = (error: HistoryStoreError): boolean =>
+  error.cause instanceof DatabaseError && error.cause.code === "23505"
+
 /** The trouble of the server or of the connection as a typed error; nothing where it is a mistake of this package. */
 export const classify = (store: string, cause: unknown): HistoryStoreError | undefined => {
   if (cause instanceof HistoryStoreError) return cause

@@ -30,11 +30,22 @@ export interface Registry {
   readonly schema: string
   /** The name of the registry as it is stored: the first parameter of each statement. */
   readonly key: string
+  /** It was opened for reading. */
+  readonly readOnly: boolean
   readonly sql: Statements
   readonly connections: Connections
   /** As last seen. */
   known: Known
+  /** The holds of contents that this process has, by holder as it is stored, and when each ends by the time of this process. */
+  readonly holds: Map<string, number>
 }
+
+/** A write, which fails where the store was opened for reading. */
+export const ifWritable = <A, E>(
+  { readOnly, store }: Registry,
+  write: Effect.Effect<A, E>
+): Effect.Effect<A, E | HistoryStoreError> =>
+  readOnly ? Effect.fail(storeError(store, "ReadOnly", "it was opened for reading; nothing was changed")) : write
 
 interface FactsRow {
   readonly created: number

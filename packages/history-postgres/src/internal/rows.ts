@@ -33,6 +33,10 @@ export const decodeText = (stored: string): string =>
       )
     : stored
 
+/** A bound, a limit or a time as PostgreSQL takes it: no fraction, no infinity, nothing below 0. */
+export const boundOf = (bound: number): number =>
+  Number.isNaN(bound) ? 0 : Math.floor(Math.min(Math.max(bound, 0), Number.MAX_SAFE_INTEGER))
+
 const optional = <A, B>(value: A | null | undefined, f: (value: A) => B): B | null =>
   value === null || value === undefined ? null : f(value)
 

@@ -25,6 +25,8 @@ export type Migration = (schema: string) => string
  * - Texts may hold what a `text` cannot: see `rows.ts`.
  * - Rows of versions that were dropped are deleted little by little: until then they are in `leftover`, and nobody reads
  *   them. Chunks of a save that no checkpoint names are left over too.
+ * - Contents, from version 2 on, are rows of a `BlobStore`. Each write of them takes the next serial, and locks the row
+ *   that it comes from until its commit. `ahead` is how far the clock of the server was ahead of the holder's.
  */
 export const migrations: ReadonlyArray<Migration> = [
   (schema) => `
@@ -103,10 +105,42 @@ export const migrations: ReadonlyArray<Migration> = [
       dropped int8multirange NOT NULL,
       leftover int8multirange NOT NULL,
       checksum integer NOT NULL
+    );`,
+  (schema) => `
+    CREATE TABLE ${schema}.contents (
+      size bigint NOT NULL,
+      touched bigint NOT NULL,
+      depth integer NOT NULL,
+      zstd boolean NOT NULL,
+      registry text COLLATE "C" NOT NULL,
+      hash bytea NOT NULL,
+      base bytea,
+      bytes bytea NOT NULL,
+      PRIMARY KEY (registry, hash)
+    ) WITH (toast_tuple_target = 4080);
+    ALTER TABLE ${schema}.contents ALTER bytes SET STORAGE EXTERNAL;
+    CREATE INDEX contents_base ON ${schema}.contents (registry, base) WHERE base IS NOT NULL;
+
+    CREATE TABLE ${schema}.serials (
+      registry text COLLATE "C" PRIMARY KEY,
+      serial bigint NOT NULL
+    ) WITH (fillfactor = 40);
+
+    CREATE TABLE ${schema}.holds (
+      registry text COLLATE "C" NOT NULL,
+      holder text COLLATE "C" NOT NULL,
+      serial bigint NOT NULL,
+      until bigint NOT NULL,
+      ahead bigint NOT NULL,
+      PRIMARY KEY (registry, holder)
     );`
 ]
 
-const tables = ["checkpoints", "chunks", "compacted", "moves", "registries", "tags", "versions"]
+/** The tables that each version adds. */
+const tables = [
+  ["checkpoints", "chunks", "compacted", "moves", "registries", "tags", "versions"],
+  ["contents", "holds", "serials"]
+]
 
 /** Where the store is: how it is named in errors, and its schema as SQL names it. */
 export interface Place {
@@ -158,7 +192,10 @@ export const identify = Effect.fnUntraced(function* (
       `the schema ${quoted} has version ${found} and this package knows versions up to ${known}; nothing was changed. Update @heph/history-postgres`
     )
   }
-  const missing = tables.filter((table) => !relations.includes(table))
+  const missing = tables
+    .slice(0, found)
+    .flat()
+    .filter((table) => !relations.includes(table))
   if (missing.length > 0) {
     const detail = `the schema ${quoted} lacks ${missing.join(", ")}; nothing was changed. Restore a backup`
     return yield* storeError(store, "Corrupt", detail)

@@ -1,6 +1,7 @@
 /** Every statement of a store, by the quoted name of its schema. Those with a name are prepared once a connection. */
 import { escapeIdentifier } from "pg"
 import type { Statement } from "./connections.ts"
+import * as ContentStatements from "./contentStatements.ts"
 import { inlineBytes } from "./rows.ts"
 
 const columns = `id, parent, revision, "timestamp", message, author, created, updated, deleted, folded, checksum, moved, zstd`
@@ -18,8 +19,42 @@ export const make = (name: string) => {
   const from = `FROM ${schema}.registries r LEFT JOIN ${schema}.compacted c ON c.registry = r.registry
     WHERE r.registry = $1`
 
+  /** That all holds of a writer, in this parameter, are there. */
+  const held = (parameter: string) =>
+    `NOT EXISTS (SELECT FROM unnest(${parameter}::text[]) AS mine (holder) WHERE NOT EXISTS (
+       SELECT FROM ${schema}.holds h WHERE h.registry = $1 AND h.holder = mine.holder))`
+
+  /** One version: head moves, the version is added and others are told, or none of it where head was moved before. */
+  const append = (condition: string) =>
+    `WITH head AS (
+       UPDATE ${schema}.registries SET head = $3, last = $3, revision = $4, checksum = $5
+       WHERE registry = $1 AND revision = $4::bigint - 1 AND last = $3::bigint - 1 AND epoch = $6 AND created = $2
+         AND ${condition}
+       RETURNING registry, ${notify}
+     )
+     INSERT INTO ${schema}.versions (registry, ${columns}, bytes)
+     SELECT registry, $3::bigint, $7::bigint, $4::bigint, $8::bigint, $9::text, $10::text, $11::bigint, $12::bigint,
+       $13::bigint, $14::bigint, $15::integer, $16::integer, $17::boolean, $18::bytea
+     FROM head`
+
+  /** The same for a batch, whose changesets are one after the other in one parameter. Others are told once. */
+  const appendBatch = (condition: string) =>
+    `WITH head AS (
+       UPDATE ${schema}.registries SET head = $3, last = $3, revision = $4, checksum = $5
+       WHERE registry = $1 AND revision = $7 AND last = $8 AND epoch = $6 AND created = $2 AND ${condition}
+       RETURNING registry, ${notify}
+     )
+     INSERT INTO ${schema}.versions (registry, ${columns}, bytes)
+     SELECT registry, v.id, v.parent, v.id - $8 + $7, v.at, v.message, v.author, v.created, v.updated, v.deleted,
+       v.folded, v.checksum, v.moved, v.zstd, substring($9::bytea FROM v.start FOR v.length)
+     FROM head, unnest($10::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::text[], $15::bigint[],
+       $16::bigint[], $17::bigint[], $18::bigint[], $19::integer[], $20::integer[], $21::boolean[], $22::integer[],
+       $23::integer[])
+       AS v (id, parent, at, message, author, created, updated, deleted, folded, checksum, moved, zstd, start, length)`
+
   return {
     schema,
+    content: ContentStatements.make(schema),
     create: named(
       "create",
       `INSERT INTO ${schema}.registries (registry, created, head, revision, last, epoch, checksum)
@@ -35,36 +70,13 @@ export const make = (name: string) => {
     ),
     /**
      * What an append costs beside the disk is mostly that a row comes back, so that none does: the count of rows tells.
-     * One version: head moves, the version is added and others are told, or none of it where head was moved before.
+     * Where contents are held, nothing is done without these holds.
      */
-    append: named(
-      "append",
-      `WITH head AS (
-         UPDATE ${schema}.registries SET head = $3, last = $3, revision = $4, checksum = $5
-         WHERE registry = $1 AND revision = $4::bigint - 1 AND last = $3::bigint - 1 AND epoch = $6 AND created = $2
-         RETURNING registry, ${notify}
-       )
-       INSERT INTO ${schema}.versions (registry, ${columns}, bytes)
-       SELECT registry, $3::bigint, $7::bigint, $4::bigint, $8::bigint, $9::text, $10::text, $11::bigint, $12::bigint,
-         $13::bigint, $14::bigint, $15::integer, $16::integer, $17::boolean, $18::bytea
-       FROM head`
-    ),
-    /** The same for a batch, whose changesets are one after the other in one parameter. Others are told once. */
-    appendBatch: named(
-      "append batch",
-      `WITH head AS (
-         UPDATE ${schema}.registries SET head = $3, last = $3, revision = $4, checksum = $5
-         WHERE registry = $1 AND revision = $7 AND last = $8 AND epoch = $6 AND created = $2
-         RETURNING registry, ${notify}
-       )
-       INSERT INTO ${schema}.versions (registry, ${columns}, bytes)
-       SELECT registry, v.id, v.parent, v.id - $8 + $7, v.at, v.message, v.author, v.created, v.updated, v.deleted,
-         v.folded, v.checksum, v.moved, v.zstd, substring($9::bytea FROM v.start FOR v.length)
-       FROM head, unnest($10::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::text[], $15::bigint[],
-         $16::bigint[], $17::bigint[], $18::bigint[], $19::integer[], $20::integer[], $21::boolean[], $22::integer[],
-         $23::integer[])
-         AS v (id, parent, at, message, author, created, updated, deleted, folded, checksum, moved, zstd, start, length)`
-    ),
+    append: named("append", append("true")),
+    appendBatch: named("append batch", appendBatch("true")),
+    appendHeld: named("append held", append(held("$19"))),
+    appendBatchHeld: named("append batch held", appendBatch(held("$24"))),
+    isHeld: named("is held", `SELECT ${held("$2")} AS held`),
     appended: named(
       "appended",
       `SELECT id, revision, checksum FROM ${schema}.versions WHERE registry = $1 AND id >= $2 AND id <= $3 ORDER BY id`

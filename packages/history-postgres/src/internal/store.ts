@@ -14,14 +14,27 @@ import { compact } from "./compacting.ts"
 import * as Connections from "./connections.ts"
 import * as Listening from "./listening.ts"
 import { storeError } from "./native.ts"
-import { create, findFacts, info, readFacts, type Registry } from "./registry.ts"
-import { damaged, encodeText, moveChecksum, registryChecksum, tagChecksum, versionOf, type VersionRow } from "./rows.ts"
+import { create, findFacts, ifWritable, info, readFacts, type Registry } from "./registry.ts"
+import {
+  boundOf,
+  damaged,
+  encodeText,
+  moveChecksum,
+  registryChecksum,
+  tagChecksum,
+  versionOf,
+  type VersionRow
+} from "./rows.ts"
 import { identify, type Migration, migrate } from "./schema.ts"
 import * as Statements from "./statements.ts"
 import { verify } from "./verify.ts"
 
 /** The store of a registry, its schema brought to the newest of these versions. */
-export const makeWith = Effect.fnUntraced(function* (options: Options, steps: ReadonlyArray<Migration>) {
+export const makeWith = (options: Options, steps: ReadonlyArray<Migration>) =>
+  Effect.flatMap(openWith(options, steps), fromRegistry)
+
+/** A registry, open until the scope ends, its schema brought to the newest of these versions. */
+export const openWith = Effect.fnUntraced(function* (options: Options, steps: ReadonlyArray<Migration>) {
   const { readOnly = false, registry: name = "main", schema = "heph" } = options
   const address = yield* Effect.fromResult(
     Address.parse(Redacted.isRedacted(options.url) ? Redacted.value(options.url) : options.url)
@@ -39,12 +52,14 @@ export const makeWith = Effect.fnUntraced(function* (options: Options, steps: Re
     store,
     schema,
     key,
+    readOnly,
     sql: Statements.make(schema),
     connections,
-    known: { created: 0, epoch: 0, dropped: [] }
+    known: { created: 0, epoch: 0, dropped: [] },
+    holds: new Map()
   }
-  yield* open(registry, readOnly, steps)
-  return yield* serviceOf(registry, readOnly)
+  yield* open(registry, steps)
+  return registry
 })
 
 const bytesOf = (text: string): number => new TextEncoder().encode(text).length
@@ -58,10 +73,9 @@ const schemaProblem = (schema: string): string | undefined => {
 /** Looks first, and changes something only where something has to be made. */
 const open = Effect.fnUntraced(function* (
   registry: Registry,
-  readOnly: boolean,
   steps: ReadonlyArray<Migration>
 ): Effect.fn.Return<void, HistoryStoreError> {
-  const { connections, sql, store } = registry
+  const { connections, readOnly, sql, store } = registry
   const found = yield* connections.use((session) => identify(session, registry, steps.length))
   if (found < steps.length) {
     if (readOnly) {
@@ -85,11 +99,10 @@ const open = Effect.fnUntraced(function* (
   )
 })
 
-const serviceOf = Effect.fnUntraced(function* (registry: Registry, readOnly: boolean) {
+export const fromRegistry = Effect.fnUntraced(function* (registry: Registry) {
   const { connections, key, sql, store } = registry
   const changes = yield* Listening.make(registry)
-  const writing = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | HistoryStoreError> =>
-    readOnly ? Effect.fail(storeError(store, "ReadOnly", "it was opened for reading; nothing was changed")) : effect
+  const writing = <A, E>(effect: Effect.Effect<A, E>) => ifWritable(registry, effect)
 
   const whole = (id: number) =>
     Effect.map(
@@ -175,10 +188,6 @@ const serviceOf = Effect.fnUntraced(function* (registry: Registry, readOnly: boo
     verify: verify(registry)
   })
 })
-
-/** A bound or a limit as PostgreSQL takes it: no fraction, no infinity, nothing below 0. */
-const boundOf = (bound: number): number =>
-  Number.isNaN(bound) ? 0 : Math.floor(Math.min(Math.max(bound, 0), Number.MAX_SAFE_INTEGER))
 
 const versionsQuery = (range: VersionRange) => {
   if ("ids" in range) {

@@ -1,17 +1,20 @@
 /**
  * Copies a store as it is at one moment, page by page, and reads the copy to see that it is whole.
  *
- *     source ──pages, in one read transaction──▶ copy ──▶ SQLite's check + the store's verify ──▶ on disk
+ *     source ──pages, in one read transaction──▶ copy ──▶ SQLite's check + what both stores verify ──▶ on disk
  *
  * The transaction is on a connection of its own, so writers go on and the copy does not start again when they write.
  * Damage is not repaired on the way: pages are copied as they are, so what is wrong in the source is found in the copy.
  */
 import * as fs from "node:fs"
+import { BlobStore } from "@heph/content/BlobStore"
+import * as ContentStore from "@heph/content/ContentStore"
 import { HistoryStoreError } from "@heph/history/HistoryStore"
 import * as Precondition from "@heph/history/Precondition"
 import Sqlite from "better-sqlite3"
 import * as Effect from "effect/Effect"
-import * as HistorySqlite from "../HistorySqlite.ts"
+import * as ContentSqlite from "../ContentSqlite.ts"
+import type * as HistorySqlite from "../HistorySqlite.ts"
 import { type BackupError, attemptFile, damaged, fromFileError, fromStoreError } from "./backupError.ts"
 import { attempt, classify } from "./native.ts"
 import { open, type Opened } from "./open.ts"
@@ -149,9 +152,12 @@ const examine = (
   Effect.scoped(
     Effect.gen(function* () {
       const use = copied(job)
-      const store = yield* use(HistorySqlite.make(options))
+      const { blobs, history: store } = yield* use(ContentSqlite.make(options))
       const found = yield* use(store.verify)
       if (found.length > 0) return yield* damaged(job.source, found, job.consequence)
+      const contents = yield* Effect.provideService(ContentStore.make(), BlobStore, blobs)
+      const lost = (yield* use(contents.verify())).map(({ hash, reason }) => ({ what: `content ${hash}`, reason }))
+      if (lost.length > 0) return yield* damaged(job.source, lost, job.consequence)
       const info = yield* use(store.info)
       return { created: info.created, head: info.head, versions: Precondition.count(info) }
     })

@@ -1,7 +1,7 @@
 /**
  * The tables, and how a file gets to have them.
  *
- *     empty file ──▶ schema 1 ──▶ schema 2 …      each file at the newest after opening, in one transaction
+ *     empty file ──▶ schema 1 ──▶ schema 2 ──▶ …      each file at the newest after opening, in one transaction
  *
  * `PRAGMA application_id` says that a file is a registry, `PRAGMA user_version` which schema it has.
  */
@@ -24,6 +24,7 @@ export type Migration = (database: Database, now: number) => void
  * - A move of head stays when compaction drops its version, so it is no foreign key.
  * - Runs in `dropped` are only ever added, so the largest `run` tells which of them there are. Rows of versions in one that
  *   is not `swept` are still there, and no reader may see them.
+ * - A content has no checksum: its hash is one. `base` is an `id`, so that a difference of a few bytes does not carry 32 more.
  */
 export const migrations: ReadonlyArray<Migration> = [
   (database, now) => {
@@ -105,6 +106,28 @@ export const migrations: ReadonlyArray<Migration> = [
         swept INTEGER NOT NULL DEFAULT 0
       ) STRICT;
       CREATE INDEX unswept ON dropped (last) WHERE swept = 0;
+    `)
+  },
+  (database) => {
+    database.exec(`
+      CREATE TABLE contents (
+        id INTEGER PRIMARY KEY,
+        hash BLOB NOT NULL UNIQUE,
+        size INTEGER NOT NULL,
+        base INTEGER REFERENCES contents (id),
+        depth INTEGER NOT NULL,
+        zstd INTEGER NOT NULL CHECK (zstd IN (0, 1)),
+        touched INTEGER NOT NULL,
+        bytes BLOB NOT NULL
+      ) STRICT;
+      CREATE INDEX contents_by_base ON contents (base) WHERE base IS NOT NULL;
+
+      CREATE TABLE content_holds (
+        holder TEXT PRIMARY KEY,
+        serial INTEGER NOT NULL,
+        until INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      INSERT INTO metadata (key, value) VALUES ('content_serial', 0);
     `)
   }
 ]

@@ -15,16 +15,20 @@ import { sweep } from "./sweep.ts"
 import * as Tables from "./tables.ts"
 import { verify } from "./verify.ts"
 
-/** The store of a file, brought to the newest of these schemas. */
-export const makeWith = Effect.fnUntraced(function* (options: Options, steps: ReadonlyArray<Migration>) {
+/** A file that is open until the scope ends, brought to the newest of these schemas. */
+export const openWith = Effect.fnUntraced(function* (options: Options, steps: ReadonlyArray<Migration>) {
   const { durability = "full", filename, readOnly = false } = options
   const busyTimeout = Math.round(Math.min(Duration.toMillis(options.busyTimeout ?? "5 seconds"), 2 ** 31 - 1))
   const now = yield* Clock.currentTimeMillis
-  const opened = yield* Effect.acquireRelease(
+  return yield* Effect.acquireRelease(
     attempt(filename, () => open({ filename, durability, readOnly, busyTimeout, now, migrations: steps })),
     (opened) => Effect.sync(opened.close)
   )
-  return yield* fromOpened(opened, filename, options.pollInterval)
+})
+
+/** The store of a file, brought to the newest of these schemas. */
+export const makeWith = Effect.fnUntraced(function* (options: Options, steps: ReadonlyArray<Migration>) {
+  return yield* fromOpened(yield* openWith(options, steps), options.filename, options.pollInterval)
 })
 
 /** The service of a database that is open. */

@@ -24,7 +24,19 @@ interface Unswept {
 }
 
 /** Does one step, and tells whether there may be more to do. */
-type Step = () => boolean
+export type Step = () => boolean
+
+/** Gives some pages back to the disk that hold nothing any more. */
+export const room = (database: Database): Step => {
+  const free = database.prepare<[], number>("PRAGMA freelist_count").pluck()
+  const vacuums = database.pragma("auto_vacuum", { simple: true }) !== 0
+  return () => {
+    const before = vacuums ? free.get()! : 0
+    if (before === 0) return false
+    database.exec(`PRAGMA incremental_vacuum(${pages})`)
+    return free.get()! < before
+  }
+}
 
 /** The steps on a connection of their own. */
 const make = (database: Database) => {
@@ -47,8 +59,6 @@ const make = (database: Database) => {
      )`
   )
   const dropSaves = database.prepare("DELETE FROM checkpoints WHERE version IS NULL")
-  const free = database.prepare<[], number>("PRAGMA freelist_count").pluck()
-  const vacuums = database.pragma("auto_vacuum", { simple: true }) !== 0
 
   // From the last version down: a child goes before its parent, which it names.
   const versions = database.transaction((): boolean => {
@@ -87,12 +97,7 @@ const make = (database: Database) => {
       dropSaves.run()
       return false
     },
-    room: (): boolean => {
-      const before = vacuums ? free.get()! : 0
-      if (before === 0) return false
-      database.exec(`PRAGMA incremental_vacuum(${pages})`)
-      return free.get()! < before
-    }
+    room: room(database)
   }
 }
 
@@ -100,7 +105,7 @@ const make = (database: Database) => {
 const pause = Effect.provideService(Effect.sleep("2 millis"), Clock.Clock, Clock.Clock.defaultValue())
 
 /** Repeats a step until there is no more to do. Whoever has the file locked goes first. */
-const repeat = (filename: string, step: Step): Effect.Effect<void, HistoryStoreError> =>
+export const repeat = (filename: string, step: Step): Effect.Effect<void, HistoryStoreError> =>
   Effect.gen(function* () {
     let tries = 0
     const once = attempt(filename, () => {

@@ -1,0 +1,12 @@
+/** Every version of the code, its scores, its tests, its ancestry. */
+export * as Analytics from "./Analytics.ts"
+export * as BackupSchedule from "./BackupSchedule.ts"
+export * as Compare from "./Compare.ts"
+export * as Implementation from "./Implementation.ts"
+export * as ImplementationError from "./ImplementationError.ts"
+export * as Implementations from "./Implementations.ts"
+export * as Lineage from "./Lineage.ts"
+export * as RegistryConfig from "./RegistryConfig.ts"
+export * as Retention from "./Retention.ts"
+export * as Storage from "./Storage.ts"
+export * as VersionStrategy from "./VersionStrategy.ts"
