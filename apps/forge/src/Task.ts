@@ -76,7 +76,10 @@ export interface Start {
 const builtInFolder = fileURLToPath(new URL("../tasks/", import.meta.url))
 
 /** The names of the tasks that come with this. */
-export const builtIn: ReadonlyArray<string> = readdirSync(builtInFolder).sort()
+export const builtIn: ReadonlyArray<string> = readdirSync(builtInFolder, { withFileTypes: true })
+  .filter((item) => item.isDirectory())
+  .map(({ name }) => name)
+  .sort()
 
 /** The task of a name, of those that come with this, or of a folder. */
 export const load = Effect.fn("Task.load")(function* (nameOrFolder: string) {

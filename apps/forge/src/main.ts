@@ -117,10 +117,12 @@ const run = Command.make(
     const rounds = Option.getOrElse(options.rounds, () => (Option.isNone(options.time) ? 200 : Infinity))
     const of = Number.isFinite(rounds) ? ` of ${rounds}` : ""
     let line = `${task.title}: testing what it begins with`
+    let found = ""
     const began = performance.now()
     const show = ({ failed, isBest, tried, version }: ForgeLoop.Progress) => {
       const rate = (tried / ((performance.now() - began) / 1000)).toFixed(1)
-      line = `${task.title}: ${tried}${of} tried, ${failed} failed, ${rate}/s`
+      if (isBest) found = `, ${measured(task, version)}`
+      line = `${task.title}: ${tried}${of} tried, ${failed} failed, ${rate}/s${found}`
       return isBest
         ? note(`${version.id}  ${measured(task, version)}  ${version.generator ?? ""}  ${version.message ?? ""}`)
         : Effect.void

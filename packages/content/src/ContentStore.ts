@@ -150,6 +150,11 @@ export class ContentStore extends Context.Service<
       referred: Effect.Effect<ReadonlySet<Hash>, E, R>,
       options?: { readonly dryRun?: boolean | undefined }
     ) => Effect.Effect<Swept, E | HistoryStoreError | ContentDamaged, R>
+    /**
+     * Removes contents that the caller knows nothing refers to, as {@link sweep} does: those that were put since, or are
+     * held, stay, and what stands on one that goes is compressed anew. Those that are not there count for nothing.
+     */
+    readonly remove: (hashes: Iterable<Hash>) => Effect.Effect<Swept, HistoryStoreError | ContentDamaged>
     /** What is there in all. Cost follows the number of contents, not their size. */
     readonly info: Effect.Effect<Info, HistoryStoreError>
     /**
@@ -217,6 +222,14 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
       return isHash(hash) && (yield* blobs.heads({ hashes: [hash] })).length > 0
     }),
     holding: (items, use) => Effect.withSpan(holding(items, use), "ContentStore.holding"),
+    remove: Effect.fn("ContentStore.remove")(function* (hashes: Iterable<Hash>) {
+      const gone = new Set(hashes)
+      const kept = Effect.map(
+        Contents.allHeads(blobs),
+        (heads): ReadonlySet<Hash> => new Set(heads.flatMap(({ hash }) => (gone.has(hash) ? [] : hash)))
+      )
+      return yield* sweep(kept, false)
+    }),
     sweep: (referred, options) => Effect.withSpan(sweep(referred, options?.dryRun ?? false), "ContentStore.sweep"),
     info: Effect.suspend(() => Effect.flatMap(Clock.currentTimeMillis, blobs.totals)).pipe(
       Effect.map(({ bytes, contents, stored }) => ({ contents, bytes, stored })),

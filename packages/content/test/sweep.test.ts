@@ -17,6 +17,25 @@ const reads = Effect.fnUntraced(function* (
   assert.strictEqual((yield* fresh.info).contents, expected.length)
 })
 
+describe("remove", () => {
+  it.effect("takes what is named, and nothing that is held; what stood on it reads as before", () =>
+    Effect.gen(function* () {
+      const { contents, rows } = yield* make()
+      const all = versions(4, 3)
+      const puts = yield* putChain(contents, all)
+      const [first, second, third, fourth] = puts.map(({ hash }) => hash)
+      const during = yield* contents.holding([{ bytes: all[2]! }], () => contents.remove([third!]))
+      assert.deepStrictEqual(during.removed, [])
+      const { removed } = yield* contents.remove([second!, third!, "0".repeat(64)])
+      assert.deepStrictEqual(removed, [second!, third!].sort())
+      yield* reads(rows, [
+        [first!, all[0]!],
+        [fourth!, all[3]!]
+      ])
+    })
+  )
+})
+
 describe("sweep", () => {
   it.effect("of a chain only the last is kept: it is encoded anew, alone, and reads as before", () =>
     Effect.gen(function* () {

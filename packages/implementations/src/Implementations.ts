@@ -9,6 +9,7 @@
  * Versions are entries, so that they are watched, queried, travelled and backed up as all entries are.
  */
 import * as ContentStore from "@heph/content/ContentStore"
+import type * as Entry from "@heph/entry/Entry"
 import * as Finder from "@heph/finder/Finder"
 import type * as History from "@heph/history/History"
 import type { HistoryStoreError } from "@heph/history/HistoryStore"
@@ -288,7 +289,7 @@ export class Implementations extends Context.Service<
       readonly onProgress?: ((read: number, of: number) => void) | undefined
     }) => Effect.Effect<
       ReadonlyArray<ContentStore.Damage & { readonly versions: ReadonlyArray<string> }>,
-      HistoryStoreError | MalformedImplementation
+      HistoryStoreError
     >
   }
 >()("@heph/implementations/Implementations") {}
@@ -335,15 +336,11 @@ export const make = Effect.fnUntraced(function* (options?: Options) {
   const verify = Effect.fnUntraced(function* (settings?: Parameters<Implementations["Service"]["verify"]>[0]) {
     const damage = yield* content.verify(settings)
     if (damage.length === 0) return []
-    const needing = new Map(damage.map(({ hash }) => [hash, [] as Array<string>]))
-    for (const entry of registry.current()) {
-      if (!Entries.isVersion(entry)) continue
-      const { files, tests } = yield* Effect.fromResult(Entries.readData(entry))
-      const hashes = new Set(files.map(({ hash }) => hash))
-      if (tests !== undefined) hashes.add(tests.results)
-      for (const hash of hashes) needing.get(hash)?.push(entry.id.value)
-    }
-    return damage.map((one) => ({ ...one, versions: needing.get(one.hash)! }))
+    const needed = needing(
+      registry.current(),
+      damage.map(({ hash }) => hash)
+    )
+    return damage.map((one) => ({ ...one, versions: needed.get(one.hash)! }))
   })
 
   return Implementations.of({
@@ -430,6 +427,30 @@ export const layer = (
   options?: Options
 ): Layer.Layer<Implementations, never, Registry.Registry | ContentStore.ContentStore> =>
   Layer.effect(Implementations, make(options))
+
+/**
+ * The versions among some entries that refer to each of some contents, in the order of the entries: who is concerned
+ * where one is damaged. Entries that are no versions, or are malformed, refer to none.
+ *
+ * @example
+ * import * as Implementations from "@heph/implementations/Implementations"
+ *
+ * const hash = "0".repeat(64)
+ * console.log(Implementations.needing([], [hash]).get(hash)) //=> []
+ */
+export const needing = (
+  entries: Iterable<Entry.Entry>,
+  hashes: ReadonlyArray<string>
+): ReadonlyMap<string, ReadonlyArray<string>> => {
+  const needed = new Map(hashes.map((hash) => [hash, [] as Array<string>]))
+  for (const entry of entries) {
+    if (!Entries.isVersion(entry)) continue
+    for (const hash of new Set(Result.getOrElse(Entries.hashesOf(entry), () => []))) {
+      needed.get(hash)?.push(entry.id.value)
+    }
+  }
+  return needed
+}
 
 /** The removed versions of a component by each of their parents. */
 const removedChildren = (removed: Entries.Removed, component: string): ReadonlyMap<string, ReadonlyArray<string>> => {

@@ -1,5 +1,7 @@
 /** `verify`: whether the registry's file is sound, with the contents in it. */
+import * as State from "@heph/entry/State"
 import type * as HistoryUrl from "@heph/history-url/HistoryUrl"
+import type * as History from "@heph/history/History"
 import type { Damage, HistoryStoreError } from "@heph/history/HistoryStore"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
@@ -21,6 +23,30 @@ const unreadable =
   (error: HistoryStoreError) =>
     error.reason === "Corrupt" ? Effect.succeed(report([{ what, reason: error.detail }])) : Effect.fail(error)
 
+/** How many versions a finding names. */
+const mostNamed = 3
+
+/** Says which versions of code need a content, as the end of a sentence. */
+const concernedBy = Effect.fnUntraced(function* (
+  history: History.History["Service"],
+  damage: ReadonlyArray<{ readonly hash: string }>
+) {
+  const { needing } = yield* Effect.promise(() => import("@heph/implementations/Implementations"))
+  const { state } = yield* history.load(State.empty, history.info().head, { misfit: "history wins" })
+  const needed = needing(
+    state,
+    damage.map(({ hash }) => hash)
+  )
+  return (hash: string): string => {
+    const versions = needed.get(hash)!
+    const named = versions.slice(0, mostNamed).join(", ")
+    const others = versions.length - mostNamed
+    return versions.length === 0
+      ? ""
+      : `; needed by ${named}${others > 0 ? ` and ${Words.count(others, "other")}` : ""}`
+  }
+})
+
 /** Reads all of a store; `tell` hears what is being read. */
 const examine = (at: HistoryUrl.Location, tell: (label: string) => void) =>
   Effect.gen(function* () {
@@ -34,7 +60,20 @@ const examine = (at: HistoryUrl.Location, tell: (label: string) => void) =>
     const read = yield* Effect.gen(function* () {
       const { contents: count } = yield* contents.info
       const damage = yield* contents.verify({ onProgress })
-      return { count, damage: damage.map(({ hash, reason }): Damage => ({ what: `content ${hash}`, reason })) }
+      const none = () => ""
+      const concerned =
+        damage.length === 0
+          ? none
+          : yield* Effect.catch(
+              concernedBy(history, damage),
+              // What is wrong with the history is told by what read it.
+              () => Effect.succeed(none)
+            )
+      const told = damage.map(({ hash, reason }): Damage => ({
+        what: `content ${hash}`,
+        reason: reason + concerned(hash)
+      }))
+      return { count, damage: told }
     }).pipe(
       Effect.catchTag(
         "HistoryStoreError",

@@ -11,7 +11,17 @@ import type * as Random from "effect/Random"
 import { MagicString } from "magic-string"
 import type { Expression, Node, Statement } from "oxc-parser"
 import { below, generate, happens, type Material, nearby, pick, pickWeighted, written } from "./expressions.ts"
-import { bare, type Block, contains, declared, freeNames, type Program, type Scope, type Site } from "./program.ts"
+import {
+  bare,
+  type Block,
+  contains,
+  declared,
+  freeNames,
+  isNumber,
+  type Program,
+  type Scope,
+  type Site
+} from "./program.ts"
 
 /** A changed program, and what was changed, for people. */
 export interface Edited {
@@ -37,9 +47,6 @@ const replace = (
   source: new MagicString(program.source).overwrite(start, end, text).toString(),
   what: `${within}: ${shown(program.source.slice(start, end))} → ${shown(text)}`
 })
-
-const isNumber = (node: Expression): node is Expression & { readonly type: "Literal"; readonly value: number } =>
-  node.type === "Literal" && typeof node.value === "number"
 
 const material = ({ sites }: Program, { scope }: { readonly scope: Scope }, random: Random.Random): Material => ({
   random,

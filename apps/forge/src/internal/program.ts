@@ -89,6 +89,10 @@ export const declared = (statement: Node): ReadonlyArray<string> => {
 /** Whether one part is inside another, or is the other. */
 export const contains = (outer: Node, inner: Node): boolean => outer.start <= inner.start && inner.end <= outer.end
 
+/** Whether an expression is a number as it is written. */
+export const isNumber = (node: Expression): node is Expression & { readonly type: "Literal"; readonly value: number } =>
+  node.type === "Literal" && typeof node.value === "number"
+
 /** What stands in parentheses, or the expression itself. */
 export const bare = (expression: Expression): Expression =>
   expression.type === "ParenthesizedExpression" ? bare(expression.expression) : expression
@@ -117,7 +121,7 @@ export const tidy = (source: string): string => {
     .trim()}\n`
 }
 
-/** What needs no parentheses wherever it stands. A number may be followed by a dot. */
+/** What needs no parentheses wherever it stands. */
 const isSimple = (node: Expression): boolean =>
   node.type === "Identifier" ||
   node.type === "MemberExpression" ||
@@ -126,6 +130,8 @@ const isSimple = (node: Expression): boolean =>
 
 /** Whether an expression has its place to itself, so that parentheses around it change nothing. */
 const standsAlone = (parent: Node, child: Node): boolean => {
+  // Before a dot a number would take it for its own.
+  if (child.type === "ParenthesizedExpression" && isNumber(bare(child))) return parent.type !== "MemberExpression"
   switch (parent.type) {
     case "ParenthesizedExpression":
     case "ReturnStatement":

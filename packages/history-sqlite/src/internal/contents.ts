@@ -37,9 +37,6 @@ const headOf = ({ base, depth, hash, size, stored, touched }: HeadRow): Head => 
   return { hash, size, base: base ?? undefined, depth, stored, touched }
 }
 
-/** How a row is told of that another one names and that is not there. */
-const nameOf = (id: number): string => `row ${id}`
-
 /** The rows of a database that is open; `waits` says whether its commits wait for the disk. */
 export const make = ({ database, ...opened }: Opened, filename: string, waits: boolean): BlobStore["Service"] => {
   const sql = statements(database)
@@ -81,7 +78,7 @@ export const make = ({ database, ...opened }: Opened, filename: string, waits: b
     return rows.map(({ base, bytes, depth, id, size, zstd }) => ({
       hash: names.get(id)!,
       size,
-      base: base === null ? undefined : (names.get(base) ?? nameOf(base)),
+      base: base === null ? undefined : names.get(base),
       depth,
       encoding: zstd === 1 ? "zstd" : "raw",
       bytes: ArrayBuffer.isView(bytes) ? bytes : new Uint8Array(0)
@@ -176,7 +173,7 @@ class Refused extends Error {
 const sweeper = (database: Database, removals: ReadonlyArray<Removal>) => {
   const drop = database
     .prepare<[string, number], number>(
-      `DELETE FROM contents WHERE hash = unhex(?) AND ? > 0
+      `DELETE FROM contents WHERE hash = unhex(?) AND touched = ?
          AND NOT EXISTS (SELECT 1 FROM contents AS above WHERE above.base = contents.id)
        RETURNING length(bytes)`
     )
@@ -254,9 +251,6 @@ const statements = (database: Database) => ({
   nothing: database.prepare("UPDATE contents SET touched = touched WHERE false")
 })
 
-const headColumns = (
-  hash: string
-): string => `lower(hex(${hash})) AS hash, c.size, c.depth, c.touched, length(c.bytes) AS stored,
-  CASE WHEN c.base IS NOT NULL
-    THEN coalesce((SELECT lower(hex(b.hash)) FROM contents AS b WHERE b.id = c.base), 'row ' || c.base)
-  END AS base`
+const headColumns = (hash: string): string =>
+  `lower(hex(${hash})) AS hash, c.size, c.depth, c.touched, length(c.bytes) AS stored,
+   (SELECT lower(hex(b.hash)) FROM contents AS b WHERE b.id = c.base) AS base`

@@ -156,6 +156,14 @@ const isTests = (value: Value.Value): value is NonNullable<Data["tests"]> & Valu
   isCount(value["skipped"]) &&
   typeof value["results"] === "string"
 
+/** The hashes of all contents that a version refers to. */
+export const hashesOf = (entry: Entry.Entry): Result.Result<ReadonlyArray<string>, MalformedImplementation> =>
+  Result.map(readData(entry), ({ files, tests }) => {
+    const hashes = files.map(({ hash }) => hash)
+    if (tests !== undefined) hashes.push(tests.results)
+    return hashes
+  })
+
 /** The kind and the name of the entry that remembers a component's removed versions. */
 const removedKind = "implementation.removed"
 const removedName = "~removed"

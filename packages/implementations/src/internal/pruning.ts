@@ -41,9 +41,7 @@ export const make = ({ content, registry }: Around) => {
       for (const entry of state) {
         if (!Entries.isVersion(entry) || seen.has(entry)) continue
         seen.add(entry)
-        const { files, tests } = yield* Effect.fromResult(Entries.readData(entry))
-        for (const { hash } of files) hashes.add(hash)
-        if (tests !== undefined) hashes.add(tests.results)
+        for (const hash of yield* Effect.fromResult(Entries.hashesOf(entry))) hashes.add(hash)
       }
     }
     return hashes
@@ -147,12 +145,8 @@ const without = (
   const freed = new Set<string>()
   for (const entry of state) {
     if (!Entries.isVersion(entry)) continue
-    const data = Entries.readData(entry)
-    if (Result.isFailure(data)) continue
-    const { files, tests } = data.success
     const into = removed.has(entry) ? freed : needed
-    for (const { hash } of files) into.add(hash)
-    if (tests !== undefined) into.add(tests.results)
+    for (const hash of Result.getOrElse(Entries.hashesOf(entry), () => [])) into.add(hash)
   }
   return new Set([...hashes].filter((hash) => !freed.has(hash) || needed.has(hash)))
 }
