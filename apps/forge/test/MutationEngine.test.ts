@@ -162,6 +162,20 @@ describe("tidied programs", () => {
     )
   })).term
 
+  it.each([
+    ["f => { return(f) }", "f => { return f }\n"],
+    ["f => { return((-1)) }", "f => { return -1 }\n"],
+    ["const a = 1/* one */+ 2", "const a = 1+ 2\n"],
+    ["typeof(a)in b", "typeof a in b\n"],
+    ["while(f());g()", "while(f());g()\n"],
+    ["{ ; f(); }", "{  f(); }\n"],
+    ["(1).toFixed((2))", "(1).toFixed(2)\n"],
+    ["const t = `a  \n\n  b` // c", "const t = `a  \n\n  b` "],
+    ["const o = () => ({})", "const o = () => ({})\n"]
+  ])("keep apart what stood apart, and together what belongs together: %j", (source, expected) => {
+    expect(Program.tidy(source)).toBe(expected)
+  })
+
   it("mean what they meant", () => {
     fc.assert(
       fc.property(term, (text) => {

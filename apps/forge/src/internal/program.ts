@@ -104,21 +104,32 @@ export const bare = (expression: Expression): Expression =>
 export const tidy = (source: string): string => {
   const { comments, program } = parseSync("program.ts", source, { lang: "ts" })
   const edited = new MagicString(source)
-  for (const { end, start } of comments) edited.remove(start, end)
-  const visit = (node: Node, isAlone: boolean): void => {
-    if (node.type === "EmptyStatement") edited.remove(node.start, node.end)
-    // Of several around one another only the outermost may be needed.
-    if (node.type === "ParenthesizedExpression" && (isAlone || isSimple(bare(node)))) {
-      edited.remove(node.start, node.start + 1).remove(node.end - 1, node.end)
-    }
-    for (const child of childrenOf(node)) visit(child, standsAlone(node, child))
+  const cut = (start: number, end: number): void => {
+    // What stood apart stays apart: `return(a)` is no `returna`.
+    const isBetweenWords = /\w|\$/.test(source[start - 1] ?? "") && /\w|\$|\(|-/.test(source[end] ?? "")
+    edited.overwrite(start, end, isBetweenWords ? " " : "")
   }
-  visit(program, false)
-  return `${edited
-    .toString()
-    .replaceAll(/[ \t]+$/gm, "")
-    .replaceAll(/\n{2,}/g, "\n")
-    .trim()}\n`
+  for (const { end, start } of comments) cut(start, end)
+  const visit = (node: Node, parent: Node): void => {
+    if (node.type === "EmptyStatement" && (parent.type === "BlockStatement" || parent.type === "Program")) {
+      cut(node.start, node.end)
+    }
+    // Of several around one another only the outermost may be needed.
+    if (node.type === "ParenthesizedExpression" && (standsAlone(parent, node) || isSimple(bare(node)))) {
+      cut(node.start, node.start + 1)
+      cut(node.end - 1, node.end)
+    }
+    for (const child of childrenOf(node)) visit(child, node)
+  }
+  for (const statement of program.body) visit(statement, program)
+  const text = edited.toString()
+  // Lines of a template are not for tidying.
+  return text.includes("`")
+    ? text
+    : `${text
+        .replaceAll(/[ \t]+$/gm, "")
+        .replaceAll(/\n{2,}/g, "\n")
+        .trim()}\n`
 }
 
 /** What needs no parentheses wherever it stands. */
