@@ -40,7 +40,6 @@ const tests = (failing: boolean) => [
 describe("the documented workflow", () => {
   const backends: ReadonlyArray<readonly [name: string, at: (folder: string) => string]> = [
     ["a folder", (at) => join(at, "registry")],
-    ["a SQLite file", (at) => `sqlite:${join(at, "versions.db")}`],
     ["PostgreSQL", () => `${Postgres.url()}?schema=cli_tests&registry=${randomUUID()}`]
   ]
   it.each(backends)(

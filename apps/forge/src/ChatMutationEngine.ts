@@ -22,6 +22,7 @@ import * as Schema from "effect/Schema"
 import * as Module from "./internal/module.ts"
 import { MutationEngine, MutationFailed, type Request } from "./MutationEngine.ts"
 
+/** Which model is asked, and how. */
 export interface Options {
   /** The endpoint itself: `https://example.com/v1/chat/completions`. */
   readonly url: string
@@ -51,6 +52,7 @@ interface Said {
 /** How often a model is asked in one conversation: what it answers first, and once more where that is of no use. */
 const turns = 2
 
+/** The engine over the HTTP client of its fiber; see {@link layer}. */
 export const make = Effect.fnUntraced(function* (options: Options) {
   const { apiKey, model, retries = 3, temperature, timeout = "2 minutes", url, wait = "1 second" } = options
   const client = (yield* HttpClient.HttpClient).pipe(

@@ -28,6 +28,7 @@ import { score, ScoringSystem } from "./ScoringSystem.ts"
 import { InvalidTask, type Task } from "./Task.ts"
 import { TestHarness } from "./TestHarness.ts"
 
+/** What a run may be told. */
 export interface Options {
   /** How many candidates to try; without a limit by default. */
   readonly rounds?: number | undefined
@@ -76,6 +77,7 @@ export type LoopError =
   | MutationFailed
   | Sandbox.CannotStart
 
+/** Improves the code of a task. */
 export class ForgeLoop extends Context.Service<
   ForgeLoop,
   {
@@ -102,6 +104,7 @@ const ranked = 12
 /** How many batches without a candidate end a run. */
 const mostEmpty = 5
 
+/** The loop over the services of its fiber. */
 export const make = Effect.gen(function* () {
   const implementations = yield* Implementations.Implementations
   const goals = yield* GoalProposer
@@ -310,7 +313,7 @@ const hashOf = (code: string): string => hash("sha256", code)
 
 const utf8 = new TextDecoder()
 
-/** A candidate is one file; of several only the first is looked at. */
+/** The code of a version. A candidate is one file; of several only the first is looked at. */
 export const codeOf = ({ code }: Implementation): string => {
   const [bytes = new Uint8Array()] = code.values()
   return utf8.decode(bytes)

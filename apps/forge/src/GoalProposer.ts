@@ -28,6 +28,7 @@ export interface Goal {
   readonly stagnation: number
 }
 
+/** Proposes what to try next. */
 export class GoalProposer extends Context.Service<
   GoalProposer,
   {
@@ -42,6 +43,7 @@ export class GoalProposer extends Context.Service<
 /** After so many versions without a better one, half of all candidates are for what has not been tried. */
 export const patience = 60
 
+/** Goals from what the registry says. */
 export const make = Effect.gen(function* () {
   const implementations = yield* Implementations.Implementations
   return GoalProposer.of({
@@ -58,7 +60,7 @@ export const make = Effect.gen(function* () {
           : `${objective.metric} is ${value(last.best)} at best (${objective.direction} is better), ${value(first.best)} to begin with; ${
               stagnation.isStagnant
                 ? `nothing better came in ${stagnation.versions} versions`
-                : `the last improvement is ${stagnation.versions} versions ago`
+                : `${stagnation.versions} ${stagnation.versions === 1 ? "version" : "versions"} came since the last improvement`
             }.`
       return Array.from({ length: count }, (): Goal => {
         const strategy = pickWeighted(random, weights)

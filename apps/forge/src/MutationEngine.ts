@@ -26,6 +26,7 @@ export interface Parent {
   readonly metrics: { readonly [metric: string]: number }
 }
 
+/** What a candidate is asked for with. */
 export interface Request {
   readonly task: Task
   readonly goal: Goal
@@ -55,6 +56,7 @@ export class MutationFailed extends Schema.TaggedError<MutationFailed>()("Mutati
   }
 }
 
+/** Makes candidates out of versions. */
 export class MutationEngine extends Context.Service<
   MutationEngine,
   {
@@ -68,6 +70,7 @@ export class MutationEngine extends Context.Service<
 /** How often an edit is looked for that changes something and still parses. */
 const tries = 40
 
+/** The built-in engine. */
 export const make: MutationEngine["Service"] = MutationEngine.of({
   attempts: 25,
   propose: Effect.fn("MutationEngine.propose")(function* ({ goal, parents, task }) {

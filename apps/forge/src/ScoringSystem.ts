@@ -9,6 +9,7 @@ import type { Trial } from "./TestHarness.ts"
 /** The metric that versions are ranked by: higher is better, whatever the objective of the task. */
 export const score = "score"
 
+/** Makes metrics of trials. */
 export class ScoringSystem extends Context.Service<
   ScoringSystem,
   {
@@ -23,6 +24,7 @@ export class ScoringSystem extends Context.Service<
   }
 >()("@heph/forge/ScoringSystem") {}
 
+/** The scores of a task's own objective. */
 export const make: ScoringSystem["Service"] = ScoringSystem.of({
   metrics: Effect.fn("ScoringSystem.metrics")(function* ({ name, objective }, { measured }) {
     if (measured === undefined) return undefined
@@ -36,4 +38,5 @@ export const make: ScoringSystem["Service"] = ScoringSystem.of({
   })
 })
 
+/** Scores by the objective of the task. */
 export const layer: Layer.Layer<ScoringSystem> = Layer.succeed(ScoringSystem, make)

@@ -55,6 +55,7 @@ export const Definition = Schema.Struct({
   })
 })
 
+/** A task that has been read. */
 export interface Task extends Omit<typeof Definition.Type, "data"> {
   /** The name of its folder. */
   readonly name: string

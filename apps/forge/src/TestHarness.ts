@@ -24,6 +24,7 @@ export interface Trial {
 /** Which data a candidate is measured on. */
 export type Data = keyof Task["data"]
 
+/** Runs candidates. */
 export class TestHarness extends Context.Service<
   TestHarness,
   {
@@ -40,6 +41,7 @@ export class TestHarness extends Context.Service<
 const loading = "loads"
 const measuring = "is measured"
 
+/** The harness that runs each candidate in a process of its own. */
 export const make: TestHarness["Service"] = TestHarness.of({
   run: Effect.fn("TestHarness.run")(function* (task, code, data = "train") {
     const script = Module.toScript(code)

@@ -15,7 +15,15 @@ import * as TestHarness from "./TestHarness.ts"
 
 /** The settings, of a flag, the environment and `heph.yaml` in the current folder. */
 export const config = Effect.fnUntraced(function* (store: string | undefined) {
-  const text = readIfThere("heph.yaml")
+  const text = yield* Effect.try({
+    try: () => readIfThere("heph.yaml"),
+    catch: (cause) => {
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      return new RegistryConfig.InvalidConfig({
+        problems: [{ source: "heph.yaml", reason, expected: "make it readable" }]
+      })
+    }
+  })
   const sources = yield* Effect.all([
     Effect.fromResult(RegistryConfig.fromFlags({ storagePath: store })),
     Effect.fromResult(RegistryConfig.fromEnvironment(process.env)),

@@ -123,7 +123,7 @@ describe("the loop", () => {
     Effect.gen(function* () {
       const store = folder()
       const reached = yield* Deferred.make<void>()
-      // Stops for ever at the sixth candidate, which is registered by then, with two more of its batch.
+      // Stops for ever in the middle of the second batch.
       let calls = 0
       const stuck = Layer.effect(
         TestHarness.TestHarness,
@@ -141,12 +141,16 @@ describe("the loop", () => {
       yield* Fiber.interrupt(fiber)
 
       const before = yield* Effect.provide(versionsOf(), services({ store }))
-      expect(before.map(({ status }) => status === "untested")).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8].map((i) => i > 5))
-      const { settled } = yield* Effect.provide(run({ rounds: 4 }), services({ store }))
-      expect(settled).toBe(3)
+      const untested = before.filter(({ status }) => status === "untested")
+      expect(untested.length).toBeGreaterThan(0)
+      expect(before.length - untested.length).toBe(6)
+      const { settled, tried } = yield* Effect.provide(run({ rounds: 4 }), services({ store }))
+      expect([settled, tried]).toEqual([untested.length, 4])
       const after = yield* Effect.provide(versionsOf(), services({ store }))
-      expect(after.slice(0, 9).map(({ hash, id }) => [id, hash])).toEqual(before.map(({ hash, id }) => [id, hash]))
-      expect(after).toHaveLength(13)
+      expect(after.slice(0, before.length).map(({ hash, id }) => [id, hash])).toEqual(
+        before.map(({ hash, id }) => [id, hash])
+      )
+      expect(after).toHaveLength(before.length + 4)
       expect(after.filter(({ status }) => status === "untested")).toEqual([])
     })
   )

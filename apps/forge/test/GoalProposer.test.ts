@@ -46,7 +46,7 @@ describe("goals", () => {
       yield* register([-5, -4, -4.5])
       const [goal] = yield* goals(1)
       expect(goal!.text).toContain("error is 4.000 at best (lower is better), 5.000 to begin with")
-      expect(goal!.text).toContain("the last improvement is 1 versions ago")
+      expect(goal!.text).toContain("1 version came since the last improvement")
     }).pipe(Effect.provide(services()))
   )
 

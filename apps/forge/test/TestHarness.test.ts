@@ -1,6 +1,8 @@
 import { execFileSync } from "node:child_process"
 import { describe, expect, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import * as Module from "../src/internal/module.ts"
@@ -212,19 +214,38 @@ describe("the harness", () => {
     })
   )
 
+  /** A candidate that never ends, once its process is there. */
+  const endless = Effect.gen(function* () {
+    const patient: Task = { ...task, limits: { ...task.limits, test: 60_000 } }
+    const fiber = yield* Effect.forkChild(run(patient, guess("for (;;);")))
+    const [pid] = yield* Effect.repeat(Effect.andThen(Effect.sleep(20), Effect.sync(running)), {
+      until: (pids) => pids.length === 1
+    })
+    return { fiber, pid: pid! }
+  })
+
   it.live("ends the process when it is interrupted", () =>
     Effect.gen(function* () {
-      const patient: Task = { ...task, limits: { ...task.limits, test: 60_000 } }
-      const fiber = yield* Effect.forkChild(run(patient, guess("for (;;);")))
-      yield* Effect.repeat(Effect.andThen(Effect.sleep(20), Effect.sync(running)), { until: (count) => count === 1 })
+      const { fiber } = yield* endless
       yield* Fiber.interrupt(fiber)
-      expect(running()).toBe(0)
+      expect(running()).toEqual([])
+    })
+  )
+
+  it.live("is interrupted itself by whoever ends the process, and blames no candidate for it", () =>
+    Effect.gen(function* () {
+      const { fiber, pid } = yield* endless
+      process.kill(pid, "SIGTERM")
+      const exit = yield* Fiber.await(fiber)
+      expect(Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause)).toBe(true)
     })
   )
 })
 
-/** How many processes of candidates this one has. */
-const running = (): number =>
-  execFileSync("ps", ["-A", "-o", "ppid=,args="], { encoding: "utf8" })
+/** The processes of candidates that this one has. */
+const running = (): ReadonlyArray<number> =>
+  execFileSync("ps", ["-A", "-o", "ppid=,pid=,args="], { encoding: "utf8" })
     .split("\n")
-    .filter((line) => line.trimStart().startsWith(`${process.pid} `) && line.includes("--permission")).length
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([parent, , ...args]) => Number(parent) === process.pid && args.includes("--permission"))
+    .map(([, pid]) => Number(pid))
