@@ -5,7 +5,7 @@ import * as Model from "./model.ts"
 import * as Support from "./support.ts"
 
 /** `MODEL_RUNS=10000 vitest run model` for a long night. */
-const runs = Number(process.env["MODEL_RUNS"] ?? 300)
+const runs = Number(process.env["MODEL_RUNS"] ?? 200)
 const length = 50
 
 describe("a registry and its model agree", () => {
