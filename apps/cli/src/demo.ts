@@ -116,11 +116,13 @@ const demonstration = Effect.gen(function* () {
   return 0
 })
 
-/** This repository, where it is one and git is there to read it. */
+/** This repository. Whether its history can be read: it is one, whole, with a commit, and git is there and trusts it. */
 const repository = fileURLToPath(new URL("../../..", import.meta.url))
+const git = (...args: ReadonlyArray<string>) => spawnSync("git", ["-C", repository, ...args], { encoding: "utf8" })
 const hasGit =
   existsSync(join(repository, ".git")) &&
-  spawnSync("git", ["-C", repository, "rev-parse", "--verify", "--quiet", "HEAD"], { stdio: "ignore" }).status === 0
+  git("rev-parse", "--verify", "--quiet", "HEAD").status === 0 &&
+  git("rev-parse", "--is-shallow-repository").stdout.trim() === "false"
 
 /** Registers the history of this repository; gives the file with the most versions. */
 const imported = Effect.gen(function* () {
