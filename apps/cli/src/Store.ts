@@ -34,16 +34,18 @@ export const forReading = Effect.gen(function* () {
   return yield* existing(at, stack.registry(at, { readOnly: true }))
 })
 
-/** The history and the contents of a store without its state, until the scope closes. */
-export const kept = Effect.fnUntraced(function* (at: HistoryUrl.Location, options: HistoryUrl.Options) {
+/** The history and the contents of a store without its state, for reading, until the scope closes. */
+export const kept = Effect.fnUntraced(function* (at: HistoryUrl.Location) {
   const stack = yield* loadStack
-  if (options.readOnly !== true) yield* mustExist(at)
-  return yield* existing(at, stack.kept(at, options))
+  return yield* existing(at, stack.kept(at, { readOnly: true }))
 })
 
 /** The history of a store without its state, until the scope closes. */
-export const history = (at: HistoryUrl.Location, options: HistoryUrl.Options) =>
-  Effect.map(kept(at, options), ({ history }) => history)
+export const history = Effect.fnUntraced(function* (at: HistoryUrl.Location, options: HistoryUrl.Options) {
+  const stack = yield* loadStack
+  if (options.readOnly !== true) yield* mustExist(at)
+  return yield* existing(at, stack.history(at, options))
+})
 
 /** What keeps history and contents, for reading, until the scope closes. */
 export const stores = Effect.fnUntraced(function* (at: HistoryUrl.Location) {

@@ -1,7 +1,6 @@
 /** Registries put together from their packages. Loaded by the commands that open one: it is most of what there is to load. */
 import * as Bus from "@heph/bus/Bus"
 import { BlobStore } from "@heph/content/BlobStore"
-import * as ContentStore from "@heph/content/ContentStore"
 import * as HistoryUrl from "@heph/history-url/HistoryUrl"
 import * as History from "@heph/history/History"
 import { HistoryStore } from "@heph/history/HistoryStore"
@@ -18,25 +17,27 @@ export const stores = (at: HistoryUrl.Location, options: HistoryUrl.Options) =>
     blobs: Context.get(built, BlobStore)
   }))
 
-const keptLayer = (at: HistoryUrl.Location, options: HistoryUrl.Options) =>
-  Layer.merge(History.layer, ContentStore.layer()).pipe(Layer.provideMerge(HistoryUrl.layerWithContent(at, options)))
-
 /** The history and the contents of a location, until the scope closes. Loads no state. */
-export const kept = (at: HistoryUrl.Location, options: HistoryUrl.Options) =>
-  Effect.map(Layer.build(keptLayer(at, options)), (built) => ({
-    history: Context.get(built, History.History),
-    contents: Context.get(built, ContentStore.ContentStore)
-  }))
+export const kept = Effect.fnUntraced(function* (at: HistoryUrl.Location, options: HistoryUrl.Options) {
+  // Few commands look at contents, and the others need not load what reads them.
+  const ContentStore = yield* Effect.promise(() => import("@heph/content/ContentStore"))
+  const both = Layer.merge(History.layer, ContentStore.layer())
+  const built = yield* Layer.build(Layer.provide(both, HistoryUrl.layerWithContent(at, options)))
+  return { history: Context.get(built, History.History), contents: Context.get(built, ContentStore.ContentStore) }
+})
 
-/** The registry of a location, with the history and the contents of the same store beside it, until the scope closes. */
-export const services = (at: HistoryUrl.Location, options: HistoryUrl.Options) =>
-  Layer.build(
-    Registry.layer().pipe(Layer.provideMerge(Layer.mergeAll(keptLayer(at, options), Bus.layer(), Resolver.layer())))
-  )
+const historyLayer = (at: HistoryUrl.Location, options: HistoryUrl.Options) =>
+  Layer.provide(History.layer, HistoryUrl.layer(at, options))
+
+/** The history of a location, until the scope closes. Loads no state. */
+export const history = (at: HistoryUrl.Location, options: HistoryUrl.Options) =>
+  Effect.map(Layer.build(historyLayer(at, options)), Context.get(History.History))
 
 /** The registry of a location, until the scope closes. */
-export const registry = (at: HistoryUrl.Location, options: HistoryUrl.Options) =>
-  Effect.map(services(at, options), Context.get(Registry.Registry))
+export const registry = (at: HistoryUrl.Location, options: HistoryUrl.Options) => {
+  const below = Layer.mergeAll(historyLayer(at, options), Bus.layer(), Resolver.layer())
+  return Effect.map(Layer.build(Layer.provide(Registry.layer(), below)), Context.get(Registry.Registry))
+}
 
 /** A registry of no entries, which ends with the scope. */
 export const nothing = Effect.map(Layer.build(Registry.layerMemory()), Context.get(Registry.Registry))

@@ -96,16 +96,16 @@ export const tree = ({ ancestors, descendants, id }: Lineage, parents: ReadonlyA
     readonly otherParents: ReadonlyArray<string>
     readonly children: Array<Node>
   }
-  const nodes = new Map<string, Node>()
+  const places = new Map<string, { readonly node: Node; readonly under: string | undefined }>()
   for (const [one, { parents, removed }] of all) {
     const under = parents.find((parent) => all.has(parent))
-    nodes.set(one, { id: one, removed, otherParents: parents.filter((parent) => parent !== under), children: [] })
+    const otherParents = parents.filter((parent) => parent !== under)
+    places.set(one, { node: { id: one, removed, otherParents, children: [] }, under })
   }
   const roots: Array<Node> = []
-  for (const [one, { parents }] of all) {
-    const under = parents.find((parent) => all.has(parent))
-    const place = under === undefined ? roots : nodes.get(under)!.children
-    place.push(nodes.get(one)!)
+  for (const { node, under } of places.values()) {
+    const siblings = under === undefined ? roots : places.get(under)!.node.children
+    siblings.push(node)
   }
   return roots
 }

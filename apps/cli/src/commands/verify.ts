@@ -50,7 +50,7 @@ const concernedBy = Effect.fnUntraced(function* (
 /** Reads all of a store; `tell` hears what is being read. */
 const examine = (at: HistoryUrl.Location, tell: (label: string) => void) =>
   Effect.gen(function* () {
-    const { contents, history } = yield* Store.kept(at, { readOnly: true })
+    const { contents, history } = yield* Store.kept(at)
     tell("reading every version")
     const { damage, versions } = yield* history.verify
     tell("reading every content")

@@ -65,15 +65,15 @@ export const make = ({ content, registry }: Around) => {
 
   return Effect.fnUntraced(function* (policy: Retention.Policy, dryRun: boolean) {
     const now = yield* Clock.currentTimeMillis
-    let decided: Result.Result<Decided, MalformedImplementation> = decide(registry.current().state, policy, now)
     if (dryRun) {
-      const { decisions, gone } = yield* Effect.fromResult(decided)
+      const { decisions, gone } = yield* Effect.fromResult(decide(registry.current().state, policy, now))
       const swept = yield* content.sweep(
         Effect.map(referred, (hashes) => without(hashes, gone, registry.current().state)),
         { dryRun: true }
       )
       return { version: undefined, decisions, removed: gone.map(({ id }) => id), content: swept } satisfies Pruned
     }
+    let decided: Result.Result<Decided, MalformedImplementation> = Result.succeed({ decisions: [], gone: [] })
     const { version } = yield* registry.apply(
       (state) => {
         decided = decide(state, policy, now)
